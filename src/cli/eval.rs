@@ -1,0 +1,204 @@
+//! `greybox eval`: the black-box contract.
+
+use super::Failure;
+use crate::data::npz::{Array, Arrays, Dim, Element, write_npz};
+use crate::device::{self, DEFAULT_BUDGET, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
+use crate::model::{Model, load_weights};
+use crate::study::Study;
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// Arithmetic of the CPU device.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PrecisionName {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Precision {
+        match name {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::F64 => Precision::F64,
+        }
+    }
+}
+
+/// Run given inputs through a model: states, predictions, objective and, with --grad, its derivatives.
+#[derive(Args)]
+#[command(after_help = "Example:\n  greybox eval model.toml --weights w.safetensors --input in.npz --output out.npz --grad\n\n\
+    IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing).")]
+pub struct EvalArguments {
+    /// Model or study TOML.
+    model: PathBuf,
+    /// Weights (safetensors); not needed without networks.
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Input arrays (.npz).
+    #[arg(long)]
+    input: PathBuf,
+    /// Output arrays (.npz).
+    #[arg(long)]
+    output: PathBuf,
+    /// Also write derivatives of the objective.
+    #[arg(long)]
+    grad: bool,
+    /// Number of intervals; default: from y, u or times.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// auto, cpu, gpu or an adapter's name.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Arithmetic of the CPU device.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
+}
+
+/// Runs the command.
+pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
+    let study = Study::open(&arguments.model, false)?;
+    let model = Model::load(study.spec.clone(), study.base())?;
+    let precision = arguments.precision.into();
+    let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+    let weights = match &arguments.weights {
+        Some(path) => load_weights(path, &model.weights)?,
+        None if model.weights.per_member() == 0 => crate::program::Weights::zeros(&model.weights, 1),
+        None => return Err(anyhow::anyhow!("the model has networks; give --weights FILE.safetensors").into()),
+    };
+    let arrays = Arrays::read(&arguments.input)?;
+    let (trajectories, theta) = read(&model, &arrays, arguments.steps)
+        .with_context(|| format!("{}", arguments.input.display()))?;
+    let rows: Vec<u32> = (0..trajectories.count as u32).collect();
+    let job = Job {
+        trajectories: &trajectories,
+        rows: &rows,
+        theta: &theta,
+        multiplicity: None,
+        groups: 1,
+        members: &[],
+        weights: &weights,
+        objective: &model.objective,
+    };
+    let rollout = device.simulate(&job)?;
+    let gradient = match arguments.grad {
+        true => Some(device.gradient(&job, Wanted { weights: true, inputs: true })?),
+        false => None,
+    };
+    let status = gradient.as_ref().map_or(&rollout.evaluation.status, |g| &g.evaluation.status).clone();
+    let mut out = outputs(&model, &job, &rollout);
+    if let Some(g) = gradient {
+        let (n, p) = (model.state.len(), model.theta.len());
+        for shape in model.weights.shapes() {
+            let values = g.weights[shape.offset..shape.offset + shape.len()].to_vec();
+            out.push((format!("grad/{}", shape.name), shape.dimensions(), values));
+        }
+        out.push(("grad_s0".into(), vec![job.samples(), n], g.start));
+        out.push(("grad_theta".into(), vec![job.samples(), p], g.theta));
+    }
+    let element = match precision {
+        Precision::F32 => Element::F32,
+        Precision::F64 => Element::F64,
+    };
+    write(&arguments.output, out, &status, element)?;
+    let failed = describe_failures(&model, &job, &status, 10);
+    if !failed.is_empty() {
+        let list = failed.join("\n  ");
+        return Err(Failure::Diverged(format!(
+            "trajectories diverged (all outputs are in {}, see `status`):\n  {list}\nhelp: use smaller steps \
+             (solver.substeps), or look at the values that the physics and the network reach there",
+            arguments.output.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Trajectories and θ from the arrays of the contract.
+fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<(Trajectories, Vec<f64>)> {
+    let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
+    let s0 = arrays.require("s0", &[Dim::Any("B"), Dim::Is("n", n)])?;
+    let count = s0.shape[0];
+    if count == 0 {
+        bail!("s0 has no rows; give at least one initial state");
+    }
+    let theta = match arrays.get("theta") {
+        None if p == 0 => Vec::new(),
+        _ => arrays.require("theta", &[Dim::Is("B", count), Dim::Is("p", p)])?.values.clone(),
+    };
+    let y = arrays.get("y").map(|_| arrays.require("y", &[Dim::Is("B", count), Dim::Any("T"), Dim::Is("k", k)])).transpose()?;
+    let u = match (arrays.get("u"), m) {
+        (None, 0) => None,
+        (Some(_), 0) => bail!("u is given, but the WGSL has no struct Input; remove u or declare Input"),
+        _ => Some(arrays.require("u", &[Dim::Is("B", count), Dim::Any("T + 1"), Dim::Is("m", m)])?),
+    };
+    let times = arrays.get("times").map(|_| arrays.require("times", &[Dim::Any("T + 1")])).transpose()?;
+    let found: Vec<(&str, usize)> = [
+        ("--steps", steps),
+        ("y", y.map(|a| a.shape[1])),
+        ("u", u.map(|a| a.shape[1].saturating_sub(1))),
+        ("times", times.map(|a| a.shape[0].saturating_sub(1))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.map(|v| (name, v)))
+    .collect();
+    let Some((_, intervals)) = found.first().copied() else {
+        bail!("the number of steps is not known; give --steps T, or y, u or times");
+    };
+    // --steps may cut given arrays short; arrays must agree with each other.
+    let longest = found.iter().filter(|(name, _)| *name != "--steps").map(|(_, t)| *t).collect::<Vec<_>>();
+    if steps.is_none() && longest.iter().any(|t| *t != intervals) || longest.iter().any(|t| *t < intervals) {
+        let list: Vec<String> = found.iter().map(|(name, t)| format!("{name}: T = {t}")).collect();
+        bail!("arrays disagree about the number of steps ({}); u and times have T + 1 entries", list.join(", "));
+    }
+    if intervals == 0 {
+        bail!("no steps: y, u or times cover no interval");
+    }
+    let cut = |values: &[f64], stored: usize, kept: usize, width: usize| -> Vec<f64> {
+        values.chunks_exact((stored * width).max(1)).flat_map(|row| row[..kept * width].to_vec()).collect()
+    };
+    Ok((
+        Trajectories {
+            count,
+            steps: intervals,
+            start: Start::States(s0.values.clone()),
+            inputs: u.map_or(Vec::new(), |a| cut(&a.values, a.shape[1], intervals + 1, m)),
+            t0: arrays.get("t0").map(|_| arrays.require("t0", &[Dim::Is("B", count)])).transpose()?.map_or(Vec::new(), |a| a.values.clone()),
+            times: times.map(|a| a.values[..intervals + 1].to_vec()),
+            targets: y.map(|a| cut(&a.values, a.shape[1], intervals, k)),
+            residual_scale: None,
+        },
+        theta,
+    ))
+}
+
+type Named = (String, Vec<usize>, Vec<f64>);
+
+fn outputs(model: &Model, job: &Job, rollout: &Rollout) -> Vec<Named> {
+    let (b, t) = (job.samples(), job.trajectories.steps);
+    let terms = &rollout.evaluation.terms[0];
+    let mut out: Vec<Named> = vec![
+        ("states".into(), vec![b, t + 1, model.state.len()], rollout.states.clone()),
+        ("y_hat".into(), vec![b, t, model.outputs.len()], rollout.predictions.clone()),
+        ("objective".into(), vec![], vec![terms.objective]),
+    ];
+    out.extend(terms.loss.map(|loss| ("loss".to_string(), vec![], vec![loss])));
+    for (penalty, value) in model.objective.penalties.iter().zip(&terms.penalties) {
+        out.push((format!("penalty/{}", penalty.name), vec![], vec![*value]));
+    }
+    out
+}
+
+fn write(path: &Path, out: Vec<Named>, status: &[device::Status], element: Element) -> anyhow::Result<()> {
+    let mut arrays: Vec<(String, Array, Element)> = Vec::new();
+    for (name, shape, values) in out {
+        let array = Array { shape, values };
+        arrays.push((name, array, element));
+    }
+    let codes = status.iter().map(|s| s.code as i32 as f64).collect();
+    arrays.push(("status".into(), Array::vector(codes), Element::I32));
+    let views: Vec<(&str, &Array, Element)> = arrays.iter().map(|(n, a, e)| (n.as_str(), a, *e)).collect();
+    write_npz(path, &views)?;
+    Ok(())
+}

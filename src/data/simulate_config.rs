@@ -1,0 +1,124 @@
+//! The `[data.simulate]` table: a data set made by integrating a known truth, in place of a file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::DataError;
+
+/// How to simulate a data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateConfig {
+    /// The true system: a WGSL file relative to the study.
+    pub truth: PathBuf,
+    /// True parameters: member of the truth's θ -> a number, or `[low, high]` for a uniform draw per episode.
+    #[serde(default)]
+    pub theta: BTreeMap<String, Draw>,
+    /// First states: state member -> a number, `[low, high]`, or `{ normal = [mean, standard deviation] }`, drawn per
+    /// episode.
+    #[serde(default)]
+    pub initial: BTreeMap<String, Draw>,
+    /// Number of episodes.
+    pub episodes: usize,
+    /// Frames per episode after the first.
+    pub steps: usize,
+    /// Time between frames.
+    pub dt: f64,
+    /// Integration steps between frames; default 1.
+    #[serde(default = "one")]
+    pub substeps: usize,
+    /// Integration method by name, such as `rk4`; default: the study's.
+    pub method: Option<String>,
+    /// Standard deviation of normal noise added to the observations: one number, or one per output; default none.
+    pub noise: Option<Noise>,
+    /// Seed of every draw; default 0.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// A number, or how to draw one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number, [low, high], or { normal = [mean, standard deviation] }")]
+pub enum Draw {
+    /// Always this number.
+    Constant(f64),
+    /// Uniform between `[low, high]`.
+    Uniform([f64; 2]),
+    /// A distribution by name.
+    Named(Distribution),
+}
+
+/// A distribution given by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Normal with `[mean, standard deviation]`.
+    Normal([f64; 2]),
+}
+
+/// Standard deviation of observation noise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a standard deviation or a table { output = standard deviation }")]
+pub enum Noise {
+    /// The same for every output.
+    Same(f64),
+    /// By output; outputs left out have none.
+    PerOutput(BTreeMap<String, f64>),
+}
+
+impl SimulateConfig {
+    /// Checks what can be checked without the model.
+    pub fn validate(&self) -> Result<(), DataError> {
+        let refuse = |key: &str, problem: String, remedy: &str| {
+            Err(DataError::config(format!("simulate.{key}"), problem, remedy))
+        };
+        for (key, value) in [("episodes", self.episodes), ("steps", self.steps), ("substeps", self.substeps)] {
+            if value == 0 {
+                return refuse(key, "is 0".into(), "give at least 1");
+            }
+        }
+        if !(self.dt.is_finite() && self.dt > 0.0) {
+            return refuse("dt", format!("is {}", self.dt), "give a time above 0");
+        }
+        for (table, draws) in [("theta", &self.theta), ("initial", &self.initial)] {
+            for (name, draw) in draws {
+                if let Some(problem) = draw.problem() {
+                    return refuse(&format!("{table}.{name}"), problem, "see the forms number, [low, high], normal");
+                }
+            }
+        }
+        let deviations: Vec<f64> = match &self.noise {
+            None => Vec::new(),
+            Some(Noise::Same(value)) => vec![*value],
+            Some(Noise::PerOutput(values)) => values.values().copied().collect(),
+        };
+        match deviations.iter().find(|value| !(value.is_finite() && **value >= 0.0)) {
+            Some(value) => refuse("noise", format!("{value} is no standard deviation"), "give numbers of 0 or more"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Draw {
+    fn problem(&self) -> Option<String> {
+        let numbers = match self {
+            Self::Constant(value) => [*value; 2],
+            Self::Uniform(bounds) => *bounds,
+            Self::Named(Distribution::Normal(moments)) => *moments,
+        };
+        match (self, numbers) {
+            (_, [a, b]) if !(a.is_finite() && b.is_finite()) => Some("is not finite".into()),
+            (Self::Uniform(_), [low, high]) if low > high => Some(format!("low {low} is above high {high}")),
+            (Self::Named(_), [_, deviation]) if deviation < 0.0 => {
+                Some(format!("the standard deviation {deviation} is below 0"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}

@@ -1,0 +1,121 @@
+//! Windows: the short pieces of episodes that one training sample integrates over.
+
+use std::ops::Range;
+
+use super::config::WindowConfig;
+use super::episode::Episode;
+use super::error::DataError;
+
+/// A range of steps of one episode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Index of the episode.
+    pub episode: usize,
+    /// Its steps.
+    pub steps: Range<usize>,
+}
+
+/// `count` windows. Window *j* of a part holds the frames `j·stride .. j·stride + history`, then `horizon` more: 100 steps,
+/// a history of 1 and a horizon of 10 give 90 windows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Windows {
+    /// Observed frames; the last one is the initial observation.
+    pub history: usize,
+    /// Frames to predict.
+    pub horizon: usize,
+    /// Numbers observed per frame, k: outputs × grid cells.
+    pub outputs: usize,
+    /// Inputs per frame, m.
+    pub inputs: usize,
+    /// Number of windows, N.
+    pub count: usize,
+    /// The episode of each window.
+    pub episode: Vec<u32>,
+    /// The step of the episode at which each window's history begins.
+    pub start: Vec<u32>,
+    /// Observations of the history `[N, history, k]`, all present.
+    pub past: Vec<f64>,
+    /// Observations to predict `[N, horizon, k]`; NaN where missing.
+    pub future: Vec<f64>,
+    /// Inputs from the last history frame on `[N, horizon + 1, m]`.
+    pub u: Vec<f64>,
+    /// Time of the last history frame `[N]`. Without a time column it counts steps from the recording's first; see
+    /// [`Dataset::set_dt`](super::dataset::Dataset::set_dt).
+    pub t0: Vec<f64>,
+    /// Windows dropped because an output was above `max`.
+    pub above_max: usize,
+    /// Parts too short for a single window.
+    pub short_parts: usize,
+}
+
+impl Windows {
+    /// Cuts parts of episodes into windows and drops those with an output above `max`.
+    pub fn cut(
+        episodes: &[Episode],
+        parts: &[Part],
+        config: &WindowConfig,
+        max: Option<f64>,
+    ) -> Result<Self, DataError> {
+        let mut windows = Self {
+            history: config.history,
+            horizon: config.horizon,
+            outputs: episodes.first().map_or(0, Episode::output_width),
+            inputs: episodes.first().map_or(0, |episode| episode.input_count),
+            ..Self::default()
+        };
+        let frames = config.history.saturating_add(config.horizon);
+        for part in parts {
+            let episode = &episodes[part.episode];
+            if part.steps.len() < frames {
+                windows.short_parts += 1;
+                continue;
+            }
+            for start in (part.steps.start..=part.steps.end - frames).step_by(config.stride) {
+                windows.push(part.episode, episode, start, max)?;
+            }
+        }
+        Ok(windows)
+    }
+
+    /// Frames from the first of the history to the last predicted.
+    pub fn frames(&self) -> usize {
+        self.history + self.horizon
+    }
+
+    fn push(&mut self, index: usize, episode: &Episode, start: usize, max: Option<f64>) -> Result<(), DataError> {
+        let width = self.outputs;
+        let values = &episode.outputs[start * width..(start + self.frames()) * width];
+        if max.is_some_and(|max| values.iter().any(|value| *value > max)) {
+            self.above_max += 1;
+            return Ok(());
+        }
+        let (past, future) = values.split_at(self.history * width);
+        if let Some(position) = past.iter().position(|value| value.is_nan()) {
+            let step = start + position / width;
+            return Err(DataError::values(
+                &episode.name,
+                format!(
+                    "the window that starts at step {start} has a missing value in its initial observation (output {} of \
+                     step {step}, all from 0)",
+                    position % width / episode.cells
+                ),
+                "set drop_missing = true (with time and resample where rows inside an episode are missing)",
+            ));
+        }
+        let initial = start + self.history - 1;
+        let too_many = |_| DataError::values(&episode.name, "more than 2^32 episodes or steps", "divide the data set");
+        self.episode.push(u32::try_from(index).map_err(too_many)?);
+        self.start.push(u32::try_from(start).map_err(too_many)?);
+        self.past.extend_from_slice(past);
+        self.future.extend_from_slice(future);
+        self.u.extend_from_slice(
+            &episode.inputs[initial * self.inputs..(initial + self.horizon + 1) * self.inputs],
+        );
+        self.t0.push(match &episode.time {
+            Some(time) => time[initial],
+            None => (episode.first_step + initial) as f64,
+        });
+        self.count += 1;
+        Ok(())
+    }
+}

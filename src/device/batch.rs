@@ -1,0 +1,150 @@
+//! What a device is asked to run: trajectories that stay, and jobs that pick from them.
+
+use super::result::DeviceError;
+use crate::model::{Model, Objective};
+use crate::program::Weights;
+use crate::solve::TimeGrid;
+
+/// Where rollouts start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// Given states, `[count, n]`.
+    States(Vec<f64>),
+    /// Observations, `[count, k]`, turned into states by the model's encode program.
+    Observations(Vec<f64>),
+}
+
+/// A set of trajectories of equal length. Arrays are row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trajectories {
+    /// Number of trajectories.
+    pub count: usize,
+    /// Intervals T.
+    pub steps: usize,
+    /// Initial states or observations.
+    pub start: Start,
+    /// Measured inputs `[count, T + 1, m]`; empty without inputs.
+    pub inputs: Vec<f64>,
+    /// Start times `[count]`; empty for all zero.
+    pub t0: Vec<f64>,
+    /// Shared times `[T + 1]` in place of k·dt.
+    pub times: Option<Vec<f64>>,
+    /// Observations `[count, T, k]`, NaN = missing.
+    pub targets: Option<Vec<f64>>,
+    /// Residuals are divided by these `[k]` in the loss; `None` for 1.
+    pub residual_scale: Option<Vec<f64>>,
+}
+
+/// A batch: samples drawn from trajectories with parameters of their own, divided into equal consecutive groups. Means
+/// and objectives are taken per group.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The trajectories.
+    pub trajectories: &'a Trajectories,
+    /// Trajectory of each sample.
+    pub rows: &'a [u32],
+    /// Parameters `[samples, p]`.
+    pub theta: &'a [f64],
+    /// How often each sample counts in sums; `None` for once.
+    pub multiplicity: Option<&'a [f64]>,
+    /// Number of groups; divides the number of samples.
+    pub groups: usize,
+    /// Member of the population that each group uses; empty if there is one member.
+    pub members: &'a [u32],
+    /// Weights of all members.
+    pub weights: &'a Weights,
+    /// What is reduced, and differentiated.
+    pub objective: &'a Objective,
+}
+
+impl Job<'_> {
+    /// Number of samples.
+    pub fn samples(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Samples per group.
+    pub fn per_group(&self) -> usize {
+        self.rows.len() / self.groups.max(1)
+    }
+
+    /// Member of a group.
+    pub fn member(&self, group: usize) -> usize {
+        self.members.get(group).map_or(0, |m| *m as usize)
+    }
+
+    /// How often a sample counts.
+    pub fn multiplicity(&self, sample: usize) -> f64 {
+        self.multiplicity.map_or(1.0, |m| m[sample])
+    }
+
+    /// The time grid of the job.
+    pub fn grid(&self, model: &Model) -> Result<TimeGrid, DeviceError> {
+        let solver = &model.spec.solver;
+        match &self.trajectories.times {
+            None => Ok(TimeGrid::uniform(self.trajectories.steps, solver.dt, solver.substeps)),
+            Some(times) => TimeGrid::from_times(times, solver.substeps).map_err(|k| {
+                let found = times.get(k).copied().unwrap_or(f64::NAN);
+                DeviceError::shape("times", format!("times[{k}] = {found} does not lie behind the time before it"))
+            }),
+        }
+    }
+
+    /// Checks every length and every value that a rollout reads.
+    pub fn check(&self, model: &Model) -> Result<(), DeviceError> {
+        let t = self.trajectories;
+        let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
+        let expect = |name: &str, found: usize, expected: usize, shape: &str| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(DeviceError::shape(name, format!("{found} values where {shape} = {expected} are needed")))
+        };
+        if t.count == 0 || t.steps == 0 || self.rows.is_empty() {
+            return Err(DeviceError::shape("batch", "no samples or no steps".into()));
+        }
+        match &t.start {
+            Start::States(s) => expect("s0", s.len(), t.count * n, "B x n")?,
+            Start::Observations(y) => {
+                expect("first observation", y.len(), t.count * k, "B x k")?;
+                if model.encode.is_none() {
+                    return Err(DeviceError::shape(
+                        "first observation",
+                        format!("the state ({}) cannot be read off the observation; add fn initial", model.state.join(", ")),
+                    ));
+                }
+            }
+        }
+        if m > 0 {
+            expect("u", t.inputs.len(), t.count * (t.steps + 1) * m, "B x (T + 1) x m")?;
+        }
+        if !t.t0.is_empty() {
+            expect("t0", t.t0.len(), t.count, "B")?;
+        }
+        if let Some(times) = &t.times {
+            expect("times", times.len(), t.steps + 1, "T + 1")?;
+        }
+        if let Some(y) = &t.targets {
+            expect("y", y.len(), t.count * t.steps * k, "B x T x k")?;
+            if let Some(i) = y.iter().position(|v| v.is_infinite()) {
+                return Err(DeviceError::shape("y", format!("an infinite value at index {i}; NaN marks a missing one")));
+            }
+        }
+        if let Some(scale) = &t.residual_scale {
+            expect("residual scale", scale.len(), k, "k")?;
+        }
+        expect("theta", self.theta.len(), self.samples() * p, "B x p")?;
+        if self.groups == 0 || !self.samples().is_multiple_of(self.groups) {
+            return Err(DeviceError::shape("groups", format!("{} samples, {} groups", self.samples(), self.groups)));
+        }
+        let start = match &t.start {
+            Start::States(v) | Start::Observations(v) => v,
+        };
+        for (name, values) in [("s0", start.as_slice()), ("theta", self.theta), ("u", &t.inputs), ("t0", &t.t0)] {
+            if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+                return Err(DeviceError::shape(name, format!("a non-finite value at index {i}")));
+            }
+        }
+        expect("weights", self.weights.values.len(), self.weights.members * model.weights.per_member(), "members x weights")
+    }
+}

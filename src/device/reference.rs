@@ -1,0 +1,329 @@
+//! The reference: programs and rollouts written as plainly as possible, one sample after another, on two number types.
+//!
+//! f64 gives values and, with stop-gradients held, finite differences; [`Dual`] gives forward-mode derivatives. It shares
+//! the programs with the devices, but neither their memory plans nor their reverse pass, so it judges both.
+
+use super::batch::{Job, Start};
+use crate::graph::{Function, Node, Op};
+use crate::model::{Model, ObjectiveTerms, Sums, ports};
+use crate::program::{Operation, Over, Program, View};
+use crate::solve::tableau;
+
+/// A value and its derivative in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dual {
+    /// Value.
+    pub value: f64,
+    /// Derivative.
+    pub slope: f64,
+}
+
+/// A number of the reference.
+pub trait Number: Copy + Default {
+    /// A constant.
+    fn constant(value: f64) -> Self;
+    /// The value without derivative.
+    fn value(self) -> f64;
+    /// The derivative that it carries; 0 if it carries none.
+    fn slope(self) -> f64;
+    /// An operator applied.
+    fn apply(op: Op, args: [Self; 3]) -> Self;
+}
+
+impl Number for f64 {
+    fn constant(value: f64) -> f64 {
+        value
+    }
+    fn value(self) -> f64 {
+        self
+    }
+    fn slope(self) -> f64 {
+        0.0
+    }
+    fn apply(op: Op, args: [f64; 3]) -> f64 {
+        (op.row().eval)(args)
+    }
+}
+
+impl Number for Dual {
+    fn constant(value: f64) -> Dual {
+        Dual { value, slope: 0.0 }
+    }
+    fn value(self) -> f64 {
+        self.value
+    }
+    fn slope(self) -> f64 {
+        self.slope
+    }
+    fn apply(op: Op, args: [Dual; 3]) -> Dual {
+        let value = (op.row().eval)(args.map(|a| a.value));
+        let slope = match op {
+            Op::Select => if args[0].value != 0.0 { args[1].slope } else { args[2].slope },
+            _ => partials(op, args.map(|a| a.value))
+                .iter()
+                .zip(args)
+                // A zero derivative stays zero, whatever the partial.
+                .map(|(partial, a)| if a.slope == 0.0 { 0.0 } else { partial * a.slope })
+                .sum(),
+        };
+        Dual { value, slope }
+    }
+}
+
+/// Numerical partials of an operator, from the rules of the operator table.
+fn partials(op: Op, args: [f64; 3]) -> [f64; 3] {
+    let arity = op.row().arity;
+    let mut present = [false; 3];
+    let function = Function::build(3, |g, ids| {
+        let result = g.apply(op, &ids[..arity]);
+        let rules = (op.row().partials)(g, [ids[0], ids[1], ids[2]], result);
+        let zero = g.constant(0.0);
+        present = rules.map(|r| r.is_some());
+        rules.map(|r| r.unwrap_or(zero)).to_vec()
+    });
+    let values = function.eval(&args);
+    [values[0], values[1], values[2]]
+}
+
+/// Values of stop-gradients in the order of evaluation: recorded at one point, then held at others, so that finite
+/// differences see what differentiation sees.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    values: Vec<f64>,
+    position: Option<usize>,
+}
+
+impl Held {
+    /// Replays the recorded values from the start.
+    pub fn replay(&self) -> Held {
+        Held { values: self.values.clone(), position: Some(0) }
+    }
+
+    fn pass<N: Number>(&mut self, x: N) -> N {
+        match &mut self.position {
+            None => {
+                self.values.push(x.value());
+                N::constant(x.value())
+            }
+            Some(position) => {
+                *position += 1;
+                N::constant(self.values[*position - 1])
+            }
+        }
+    }
+}
+
+fn evaluate_function<N: Number>(f: &Function, inputs: &[N], held: &mut Held) -> Vec<N> {
+    let mut values: Vec<N> = Vec::with_capacity(f.nodes().len());
+    for node in f.nodes() {
+        let value = match node {
+            Node::Const(bits) => N::constant(f64::from_bits(*bits)),
+            Node::Input(i) => inputs[*i as usize],
+            Node::Apply(op, _) => {
+                let mut args = [N::default(); 3];
+                for (slot, a) in args.iter_mut().zip(node.args()) {
+                    *slot = values[a.index()];
+                }
+                if *op == Op::StopGrad { held.pass(args[0]) } else { N::apply(*op, args) }
+            }
+        };
+        values.push(value);
+    }
+    f.outputs().iter().map(|o| values[o.index()]).collect()
+}
+
+fn add<N: Number>(a: N, b: N) -> N {
+    N::apply(Op::Add, [a, b, N::default()])
+}
+
+fn mul<N: Number>(a: N, b: N) -> N {
+    N::apply(Op::Mul, [a, b, N::default()])
+}
+
+/// Evaluates a program without sinks for one sample; `weight(id, row, column)` reads a weight.
+fn evaluate<N: Number>(program: &Program, inputs: &[&[N]], weight: &dyn Fn(u32, usize) -> N, held: &mut Held) -> Vec<Vec<N>> {
+    let mut values: Vec<Vec<N>> = Vec::with_capacity(program.values.len());
+    let view = |values: &[Vec<N>], v: &View| values[v.value.index()][v.start..v.start + v.width].to_vec();
+    for value in &program.values {
+        let result = match &value.operation {
+            Operation::Input(port) => inputs[*port].to_vec(),
+            Operation::Constant(c) => c.iter().map(|v| N::constant(*v)).collect(),
+            Operation::Map { function, arguments, over: Over::Sample } => {
+                let joined: Vec<N> = arguments.iter().flat_map(|a| view(&values, a)).collect();
+                evaluate_function(function, &joined, held)
+            }
+            Operation::Map { function, arguments, over: Over::Component } => {
+                let parts: Vec<Vec<N>> = arguments.iter().map(|a| view(&values, a)).collect();
+                let at = |i: usize| parts.iter().map(|p| p[i]).collect::<Vec<N>>();
+                (0..value.width).flat_map(|i| evaluate_function(function, &at(i), held)).collect()
+            }
+            Operation::Affine { weight: w, bias, x } => {
+                let x = view(&values, x);
+                let columns = x.len();
+                (0..value.width)
+                    .map(|row| {
+                        let start = bias.map_or(N::default(), |b| weight(b.0, row));
+                        let terms = x.iter().enumerate().map(|(c, x)| mul(weight(w.0, row * columns + c), *x));
+                        terms.fold(start, add)
+                    })
+                    .collect()
+            }
+            Operation::AffineT { weight: w, y } => {
+                let y = view(&values, y);
+                (0..value.width)
+                    .map(|column| {
+                        let terms = y.iter().enumerate().map(|(r, y)| mul(weight(w.0, r * value.width + column), *y));
+                        terms.fold(N::default(), add)
+                    })
+                    .collect()
+            }
+            Operation::Concat(parts) => parts.iter().flat_map(|p| view(&values, p)).collect(),
+            Operation::Outer { .. } => Vec::new(),
+        };
+        values.push(result);
+    }
+    program.outputs.iter().map(|o| view(&values, o)).collect()
+}
+
+/// Evaluates a program without weights; `arguments` are its ports joined.
+pub fn evaluate_plain(program: &Program, arguments: &[f64]) -> Vec<f64> {
+    let mut ports = Vec::with_capacity(program.ports.len());
+    let mut rest = arguments;
+    for port in &program.ports {
+        let (part, tail) = rest.split_at(port.width);
+        ports.push(part);
+        rest = tail;
+    }
+    evaluate(program, &ports, &|_, _| 0.0, &mut Held::default()).concat()
+}
+
+/// What a rollout depends on, in the reference's numbers.
+#[derive(Clone, Debug)]
+pub struct Point<N> {
+    /// Weights of one member.
+    pub weights: Vec<N>,
+    /// θ `[samples, p]`
+    pub theta: Vec<N>,
+    /// Initial states `[samples, n]`.
+    pub start: Vec<N>,
+}
+
+impl Point<f64> {
+    /// The point of a job with one member and given states.
+    pub fn of(job: &Job, model: &Model) -> Point<f64> {
+        let n = model.state.len();
+        let Start::States(states) = &job.trajectories.start else { panic!("the reference starts from states") };
+        let start = job.rows.iter().flat_map(|r| states[*r as usize * n..(*r as usize + 1) * n].to_vec()).collect();
+        Point { weights: job.weights.member(0).to_vec(), theta: job.theta.to_vec(), start }
+    }
+
+    /// The point with a direction.
+    pub fn along(&self, direction: &Point<f64>) -> Point<Dual> {
+        let join = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(value, slope)| Dual { value: *value, slope: *slope }).collect();
+        Point {
+            weights: join(&self.weights, &direction.weights),
+            theta: join(&self.theta, &direction.theta),
+            start: join(&self.start, &direction.start),
+        }
+    }
+
+    /// The point moved by `step` times a direction.
+    pub fn moved(&self, direction: &Point<f64>, step: f64) -> Point<f64> {
+        let go = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, d)| x + step * d).collect();
+        Point {
+            weights: go(&self.weights, &direction.weights),
+            theta: go(&self.theta, &direction.theta),
+            start: go(&self.start, &direction.start),
+        }
+    }
+}
+
+/// The objective of a job with one group at a point: its terms, and its derivative if the numbers carry one.
+pub fn objective<N: Number>(model: &Model, job: &Job, point: &Point<N>, held: &mut Held) -> (ObjectiveTerms, f64) {
+    let grid = job.grid(model).expect("a checked job");
+    let scheme = tableau(model.spec.solver.method);
+    let t = job.trajectories;
+    let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
+    let weight = |id: u32, index: usize| point.weights[model.weights.shapes()[id as usize].offset + index];
+    let mut sums = Sums::default();
+    let mut slopes = Sums::default();
+    let mut record = |x: N, target: fn(&mut Sums) -> &mut f64, times: f64| {
+        *target(&mut sums) += times * x.value();
+        *target(&mut slopes) += times * x.slope();
+    };
+    let mut counts = (0.0, 0.0);
+    for sample in 0..job.samples() {
+        let row = job.rows[sample] as usize;
+        let t0 = t.t0.get(row).copied().unwrap_or(0.0);
+        let theta = &point.theta[sample * p..(sample + 1) * p];
+        let times = job.multiplicity(sample);
+        let input = |interval: usize, left: f64, right: f64| -> Vec<N> {
+            (0..m)
+                .map(|i| {
+                    let at = |k: usize| t.inputs[(row * (t.steps + 1) + k) * m + i];
+                    N::constant(if right == 0.0 { left * at(interval) } else { left * at(interval) + right * at(interval + 1) })
+                })
+                .collect()
+        };
+        let mut state = point.start[sample * n..(sample + 1) * n].to_vec();
+        for interval in 0..grid.intervals() {
+            let h = N::constant(grid.step_length(interval));
+            for substep in 0..grid.substeps() {
+                let mut rates: Vec<Vec<N>> = Vec::new();
+                for stage in 0..scheme.stages() {
+                    let mut at = state.clone();
+                    for (a, rate) in scheme.a[stage].iter().zip(&rates) {
+                        for (x, r) in at.iter_mut().zip(rate) {
+                            *x = add(*x, mul(mul(h, N::constant(*a)), *r));
+                        }
+                    }
+                    let w = grid.input_weights(model.spec.model.inputs, substep, scheme.c[stage]);
+                    let u = input(interval, w.left, w.right);
+                    let time = [N::constant(t0 + grid.stage(interval, substep, scheme.c[stage]))];
+                    let inputs: [&[N]; 4] = [&at, theta, &u, &time];
+                    let mut out = evaluate(&model.evolve, &inputs, &weight, held);
+                    record(out[1][0], |s| &mut s.stages[0], times);
+                    record(out[1][1], |s| &mut s.stages[1], times);
+                    record(out[1][2], |s| &mut s.stages[2], times);
+                    counts.1 += times;
+                    rates.push(out.swap_remove(0));
+                }
+                if scheme.map {
+                    state = rates.swap_remove(0);
+                } else {
+                    for (b, rate) in scheme.b.iter().zip(&rates) {
+                        for (x, r) in state.iter_mut().zip(rate) {
+                            *x = add(*x, mul(mul(h, N::constant(*b)), *r));
+                        }
+                    }
+                }
+            }
+            let Some(targets) = &t.targets else { continue };
+            let u = input(interval + 1, 1.0, 0.0);
+            let time = [N::constant(t0 + grid.observation(interval + 1))];
+            let mut inputs: Vec<&[N]> = vec![&[]; 4];
+            inputs[ports::STATE] = &state;
+            inputs[ports::THETA] = theta;
+            inputs[ports::INPUT] = &u;
+            inputs[ports::TIME] = &time;
+            let y = evaluate(&model.observe, &inputs, &weight, held);
+            for (i, y) in y[0].iter().enumerate() {
+                let target = targets[(row * t.steps + interval) * k + i];
+                if !target.is_nan() {
+                    let scale = t.residual_scale.as_ref().map_or(1.0, |s| s[i]);
+                    let residual = mul(add(*y, N::constant(-target)), N::constant(1.0 / scale));
+                    record(mul(residual, residual), |s| &mut s.squared_error, times);
+                    counts.0 += times;
+                }
+            }
+        }
+    }
+    sums.present = counts.0;
+    sums.stage_count = counts.1;
+    let (terms, seeds) = job.objective.evaluate(&sums);
+    let mut derivative = seeds.squared_error * slopes.squared_error;
+    for (seed, slope) in seeds.stages.iter().zip(slopes.stages) {
+        derivative += seed * slope;
+    }
+    (terms, derivative)
+}

@@ -1,0 +1,148 @@
+//! What a device answers.
+
+use super::batch::Job;
+use crate::model::{Model, Objective, ObjectiveTerms, Seeds, Sums};
+
+/// Why a device could not run a job. A diverging trajectory is not an error here: it has a [`Status`].
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No such device, or it cannot run this model.
+    #[error("device `{device}`: {message}\nhelp: {remedy}")]
+    Unavailable {
+        /// Name asked for.
+        device: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// An array does not fit the model.
+    #[error("{array}: {message}")]
+    Shape {
+        /// Name of the array.
+        array: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl DeviceError {
+    pub(crate) fn shape(array: &str, message: String) -> DeviceError {
+        DeviceError::Shape { array: array.to_string(), message }
+    }
+}
+
+/// How a trajectory ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(i32)]
+pub enum StatusCode {
+    /// All numbers finite.
+    #[default]
+    Ok = 0,
+    /// The state left the finite numbers.
+    NonFiniteState = 1,
+    /// The states are finite but a derivative is not.
+    NonFiniteAdjoint = 2,
+}
+
+/// Status of one trajectory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// What happened.
+    pub code: StatusCode,
+    /// First bad interval (its end is the first bad state).
+    pub step: u32,
+}
+
+/// The objective of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Objective of each group.
+    pub terms: Vec<ObjectiveTerms>,
+    /// Sums of each sample, before its multiplicity.
+    pub sums: Vec<Sums>,
+    /// Status of each sample.
+    pub status: Vec<Status>,
+}
+
+impl Evaluation {
+    /// Number of trajectories that did not end well.
+    pub fn failures(&self) -> usize {
+        self.status.iter().filter(|s| s.code != StatusCode::Ok).count()
+    }
+}
+
+/// Full rollouts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    /// States `[samples, T + 1, n]`.
+    pub states: Vec<f64>,
+    /// Predictions `[samples, T, k]` at times 1..T.
+    pub predictions: Vec<f64>,
+    /// The objective.
+    pub evaluation: Evaluation,
+}
+
+/// Which derivatives are wanted; those not wanted come back empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// With respect to the weights.
+    pub weights: bool,
+    /// With respect to θ and the initial state.
+    pub inputs: bool,
+}
+
+/// The objective and the derivatives of the sum of all groups' objectives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// The objective.
+    pub evaluation: Evaluation,
+    /// `[members, per_member]` in the order of the weight table.
+    pub weights: Vec<f64>,
+    /// `[samples, p]`
+    pub theta: Vec<f64>,
+    /// With respect to the initial state, `[samples, n]`.
+    pub start: Vec<f64>,
+}
+
+/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples.
+pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
+    let per_group = job.per_group();
+    (0..job.groups)
+        .map(|group| {
+            let mut total = Sums::default();
+            for sample in group * per_group..(group + 1) * per_group {
+                total.add(&sums[sample], job.multiplicity(sample));
+            }
+            objective.evaluate(&total)
+        })
+        .unzip()
+}
+
+/// One line per failed trajectory, at most `most`: its index, the step, θ.
+pub fn describe_failures(model: &Model, job: &Job, status: &[Status], most: usize) -> Vec<String> {
+    let p = model.theta.len();
+    let failed: Vec<usize> = (0..status.len()).filter(|i| status[*i].code != StatusCode::Ok).collect();
+    let mut lines: Vec<String> = failed
+        .iter()
+        .take(most)
+        .map(|&i| {
+            let what = match status[i].code {
+                StatusCode::NonFiniteAdjoint => "its derivative is not finite",
+                _ => "its state is not finite",
+            };
+            let theta: Vec<String> = model
+                .theta
+                .iter()
+                .zip(&job.theta[i * p..(i + 1) * p])
+                .map(|(name, value)| format!("{name} = {value:.6}"))
+                .collect();
+            let theta = if theta.is_empty() { String::new() } else { format!(", {}", theta.join(", ")) };
+            format!("sample {i} (trajectory {}) at step {}{theta}: {what}", job.rows[i], status[i].step)
+        })
+        .collect();
+    if failed.len() > most {
+        lines.push(format!("… and {} more", failed.len() - most));
+    }
+    lines
+}

@@ -1,0 +1,23 @@
+//! The scalar expression graph, the first of the two languages that carry the mathematics.
+//!
+//! Build with hash-consing ([`Graph`]), finish into a [`Function`], differentiate ([`vjp`], [`jvp`]), evaluate one point
+//! or a batch ([`Tape`]), print as WGSL ([`wgsl::print`]). What an operator is stands in one table, [`op::TABLE`].
+
+mod batch;
+mod build;
+mod function;
+mod jvp;
+pub mod op;
+mod real;
+mod simplify;
+mod special;
+mod vjp;
+pub mod wgsl;
+
+pub use batch::{CHUNK, Memory, Place, Tape};
+pub use build::{Graph, Node, NodeId};
+pub use function::Function;
+pub use jvp::jvp;
+pub use op::Op;
+pub use real::Real;
+pub use vjp::{Vjp, vjp};

@@ -1,0 +1,146 @@
+//! Reverse mode: from a function to the function of its cotangents.
+
+use super::build::{Graph, Node, NodeId};
+use super::function::Function;
+use super::op::Op;
+
+/// The vector–Jacobian product of a function with `n` inputs and `m` outputs.
+#[derive(Clone, Debug)]
+pub struct Vjp {
+    /// Inputs: the `n` primal inputs, the `m` primal outputs (so that tanh′ = 1 − y² needs no second tanh), the `m`
+    /// cotangents of the outputs. Outputs: the cotangents of the wanted inputs, in order. Inputs may be unused.
+    pub function: Function,
+}
+
+/// Differentiates `f` in reverse mode with respect to the inputs marked in `wanted`.
+///
+/// The partial of everything inside an untaken side of a select is replaced by zero *before* it meets its cotangent, so
+/// `select(x > 0, sqrt(x), 0)` has derivative 0 at x = 0 and never 0 · ∞.
+pub fn vjp(f: &Function, wanted: &[bool]) -> Vjp {
+    assert_eq!(wanted.len(), f.inputs(), "one mark per input");
+    let (n, m) = (f.inputs(), f.outputs().len());
+    let function = Function::build(n + 2 * m, |g, ids| {
+        let primal = inline_keeping_outputs(g, f, &ids[..n], &ids[n..n + m]);
+        let active = active_nodes(f, wanted);
+        let guards = guards(g, f, &primal);
+        let mut cotangents: Vec<Option<NodeId>> = vec![None; f.nodes().len()];
+        for (o, &cotangent) in f.outputs().iter().zip(&ids[n + m..]) {
+            accumulate(g, &mut cotangents[o.index()], cotangent);
+        }
+        for (index, node) in f.nodes().iter().enumerate().rev() {
+            let (Some(cotangent), Node::Apply(op, _), true) = (cotangents[index], node, active[index]) else { continue };
+            let mut args = [NodeId::UNUSED; 3];
+            for (slot, a) in args.iter_mut().zip(node.args()) {
+                *slot = primal[a.index()];
+            }
+            if *op == Op::Select {
+                let zero = g.constant(0.0);
+                let then = g.select(args[0], cotangent, zero);
+                let otherwise = g.select(args[0], zero, cotangent);
+                accumulate(g, &mut cotangents[node.args()[1].index()], then);
+                accumulate(g, &mut cotangents[node.args()[2].index()], otherwise);
+                continue;
+            }
+            let partials = (op.row().partials)(g, args, primal[index]);
+            for (a, partial) in node.args().iter().zip(partials) {
+                let Some(partial) = partial.filter(|_| active[a.index()]) else { continue };
+                let masked = mask(g, guards[index], partial);
+                let term = g.mul(cotangent, masked);
+                accumulate(g, &mut cotangents[a.index()], term);
+            }
+        }
+        let zero = g.constant(0.0);
+        let mut by_input = vec![zero; n];
+        for (node, cotangent) in f.nodes().iter().zip(&cotangents) {
+            if let (Node::Input(i), Some(c)) = (node, cotangent) {
+                by_input[*i as usize] = *c;
+            }
+        }
+        (0..n).filter(|&i| wanted[i]).map(|i| by_input[i]).collect()
+    });
+    Vjp { function }
+}
+
+/// Inlines `f`, reading its operator outputs from `outputs` instead of computing them again.
+fn inline_keeping_outputs(g: &mut Graph, f: &Function, inputs: &[NodeId], outputs: &[NodeId]) -> Vec<NodeId> {
+    let mut given = vec![None; f.nodes().len()];
+    for (o, &id) in f.outputs().iter().zip(outputs) {
+        given[o.index()].get_or_insert(id);
+    }
+    let mut map: Vec<NodeId> = Vec::with_capacity(f.nodes().len());
+    for (node, given) in f.nodes().iter().zip(given) {
+        let id = match (*node, given) {
+            (Node::Const(bits), _) => g.constant(f64::from_bits(bits)),
+            (Node::Input(i), _) => inputs[i as usize],
+            (Node::Apply(..), Some(output)) => output,
+            (Node::Apply(op, _), None) => {
+                let args: Vec<NodeId> = node.args().iter().map(|a| map[a.index()]).collect();
+                g.apply(op, &args)
+            }
+        };
+        map.push(id);
+    }
+    map
+}
+
+/// Nodes through which a wanted input reaches an output with a derivative.
+fn active_nodes(f: &Function, wanted: &[bool]) -> Vec<bool> {
+    let mut active: Vec<bool> = Vec::with_capacity(f.nodes().len());
+    for node in f.nodes() {
+        active.push(match node {
+            Node::Const(_) => false,
+            Node::Input(i) => wanted[*i as usize],
+            Node::Apply(Op::StopGrad, _) => false,
+            Node::Apply(op, _) => !op.is_boolean() && node.args().iter().any(|a| active[a.index()]),
+        });
+    }
+    active
+}
+
+/// For every node the condition under which its value reaches an output: the union over its uses of the conditions of
+/// the selects in between.
+fn guards(g: &mut Graph, f: &Function, primal: &[NodeId]) -> Vec<Option<NodeId>> {
+    let always = g.boolean(true);
+    let mut guards: Vec<Option<NodeId>> = vec![None; f.nodes().len()];
+    for o in f.outputs() {
+        guards[o.index()] = Some(always);
+    }
+    for (index, node) in f.nodes().iter().enumerate().rev() {
+        let (Some(guard), Node::Apply(op, _)) = (guards[index], node) else { continue };
+        for (place, a) in node.args().iter().enumerate() {
+            let condition = primal[node.args()[0].index()];
+            let reach = match (op, place) {
+                (Op::Select, 1) => g.and(guard, condition),
+                (Op::Select, 2) => {
+                    let not = g.not(condition);
+                    g.and(guard, not)
+                }
+                _ => guard,
+            };
+            let slot = &mut guards[a.index()];
+            *slot = Some(match *slot {
+                None => reach,
+                Some(other) => g.or(other, reach),
+            });
+        }
+    }
+    guards
+}
+
+fn mask(g: &mut Graph, guard: Option<NodeId>, partial: NodeId) -> NodeId {
+    match guard {
+        // A constant partial is finite: nothing to mask.
+        Some(guard) if g.value(partial).is_none() => {
+            let zero = g.constant(0.0);
+            g.select(guard, partial, zero)
+        }
+        _ => partial,
+    }
+}
+
+fn accumulate(g: &mut Graph, slot: &mut Option<NodeId>, term: NodeId) {
+    *slot = Some(match *slot {
+        None => term,
+        Some(sum) => g.add(sum, term),
+    });
+}

@@ -1,0 +1,267 @@
+//! The model part of the TOML: `[model]`, `[theta]`, `[net]`, `[solver]`, `[[penalty]]`.
+
+use super::error::ModelError;
+use super::network::{Activation, NetworkKind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything about a model that TOML says.
+#[derive(Clone, Debug, Default)]
+pub struct ModelSpec {
+    /// `[model]`
+    pub model: ModelTable,
+    /// `[theta.NAME]`
+    pub theta: BTreeMap<String, ThetaSpec>,
+    /// `[net.NAME]`
+    pub nets: BTreeMap<String, NetSpec>,
+    /// `[solver]`
+    pub solver: SolverSpec,
+    /// `[[penalty]]`
+    pub penalties: Vec<PenaltySpec>,
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// The WGSL file, relative to the TOML.
+    pub physics: PathBuf,
+    /// How measured inputs vary inside an interval.
+    #[serde(default)]
+    pub inputs: Interpolation,
+}
+
+/// How inputs vary between the times at which they are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Linear from u\[k\] to u\[k+1\].
+    #[default]
+    Linear,
+    /// u\[k\] on the whole interval.
+    Hold,
+}
+
+/// `[theta.NAME]`: one physics parameter.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThetaSpec {
+    /// Box `[low, high]`.
+    pub bounds: Option<[f64; 2]>,
+    /// A known value: neither drawn nor estimated.
+    pub fixed: Option<f64>,
+    /// Distribution that training draws from; uniform over the box if absent.
+    pub prior: Option<Prior>,
+    /// Coordinate in which the box is walked.
+    #[serde(default)]
+    pub scale: Scale,
+    /// The true value where one knows it: drawn in figures, never used.
+    pub truth: Option<f64>,
+    /// Unit for figures and tables.
+    pub unit: Option<String>,
+}
+
+/// Prior of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prior {
+    /// Uniform over the box, in the coordinate of `scale`.
+    Uniform,
+    /// Normal with `[mean, standard deviation]`, redrawn into the box.
+    Normal([f64; 2]),
+}
+
+/// Coordinate of a parameter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// The value itself.
+    #[default]
+    Linear,
+    /// Its logarithm; bounds must be positive.
+    Log,
+}
+
+/// `[net.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetSpec {
+    /// mlp or gradient.
+    pub kind: NetworkKind,
+    /// Widths of the hidden layers.
+    #[serde(default)]
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Whether layers have biases.
+    #[serde(default = "yes")]
+    pub bias: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[solver]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SolverSpec {
+    /// The scheme.
+    pub method: Method,
+    /// Interval between observations.
+    pub dt: f64,
+    /// Equal steps per interval.
+    #[serde(default = "one")]
+    pub substeps: usize,
+}
+
+impl Default for SolverSpec {
+    fn default() -> Self {
+        SolverSpec { method: Method::Rk4, dt: 1.0, substeps: 1 }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Names of the schemes; what they are stands in `solve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Explicit Euler, order 1.
+    Euler,
+    /// Explicit midpoint, order 2.
+    Midpoint,
+    /// Heun's trapezoidal rule, order 2.
+    Heun,
+    /// Classic Runge–Kutta, order 4.
+    Rk4,
+    /// Kutta's 3/8 rule, order 4.
+    Rk38,
+    /// A discrete map: physics and rhs return the next state.
+    Map,
+}
+
+/// `[[penalty]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PenaltySpec {
+    /// What is penalised: `least_action`, `orthogonality`, `balance`, or `log_` before one of them.
+    pub kind: String,
+    /// Factor in the objective.
+    #[serde(default = "unit_weight")]
+    pub weight: f64,
+    /// Name in outputs; the kind if absent.
+    pub name: Option<String>,
+}
+
+fn unit_weight() -> f64 {
+    1.0
+}
+
+impl ModelSpec {
+    /// Checks what can be checked without the WGSL.
+    pub fn check(&self) -> Result<(), ModelError> {
+        for (name, theta) in &self.theta {
+            theta.check(name)?;
+        }
+        let solver = &self.solver;
+        if !(solver.dt.is_finite() && solver.dt > 0.0) {
+            return Err(ModelError::setting("solver.dt", format!("the interval is {}", solver.dt), "use a positive number"));
+        }
+        if solver.substeps == 0 {
+            return Err(ModelError::setting("solver.substeps", "no step per interval", "use 1 or more"));
+        }
+        if solver.method == Method::Map && solver.substeps != 1 {
+            return Err(ModelError::setting(
+                "solver.substeps",
+                format!("a map is applied once per interval, not {} times", solver.substeps),
+                "remove substeps, or use a Runge-Kutta method",
+            ));
+        }
+        for (name, net) in &self.nets {
+            if let Some(layer) = net.hidden.iter().position(|w| *w == 0) {
+                let key = format!("net.{name}.hidden[{layer}]");
+                return Err(ModelError::setting(key, "a layer of width 0", "use widths of at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ThetaSpec {
+    fn check(&self, name: &str) -> Result<(), ModelError> {
+        let key = format!("theta.{name}");
+        if let Some([low, high]) = self.bounds {
+            if !(low.is_finite() && high.is_finite() && low < high) {
+                let message = format!("bounds [{low}, {high}] are not an increasing pair of numbers");
+                return Err(ModelError::setting(key + ".bounds", message, "write [low, high] with low < high"));
+            }
+            if self.scale == Scale::Log && low <= 0.0 {
+                let message = format!("scale = \"log\" needs positive bounds, the lower one is {low}");
+                return Err(ModelError::setting(key + ".bounds", message, "raise the lower bound or use scale = \"linear\""));
+            }
+        } else if self.fixed.is_none() {
+            return Err(ModelError::setting(key, "neither bounds nor fixed", "add bounds = [low, high] or fixed = value"));
+        }
+        if let Some(Prior::Normal([mean, deviation])) = self.prior {
+            if !(mean.is_finite() && deviation.is_finite() && deviation > 0.0) {
+                let message = format!("normal prior with mean {mean} and standard deviation {deviation}");
+                return Err(ModelError::setting(key + ".prior", message, "write { normal = [mean, deviation > 0] }"));
+            }
+            let [low, high] = self.bounds.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+            if mean + 3.0 * deviation < low || mean - 3.0 * deviation > high {
+                let message = "the normal prior lies more than three deviations outside of the bounds";
+                return Err(ModelError::setting(key + ".prior", message, "move the mean or the bounds"));
+            }
+        }
+        for (what, value) in [("fixed", self.fixed), ("truth", self.truth)] {
+            if value.is_some_and(|v| !v.is_finite()) {
+                return Err(ModelError::setting(format!("{key}.{what}"), "not a finite number", "write a number"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The box: the bounds, or the fixed value twice.
+    pub fn range(&self) -> [f64; 2] {
+        match (self.fixed, self.bounds) {
+            (Some(value), _) => [value, value],
+            (None, Some(bounds)) => bounds,
+            (None, None) => [f64::NEG_INFINITY, f64::INFINITY],
+        }
+    }
+
+    /// The value at a box coordinate in \[0, 1\], along the parameter's scale.
+    pub fn at(&self, unit: f64) -> f64 {
+        let [low, high] = self.range();
+        match self.scale {
+            _ if low == high => low,
+            Scale::Linear => low + (high - low) * unit,
+            Scale::Log => (low.ln() + (high.ln() - low.ln()) * unit).exp(),
+        }
+    }
+
+    /// The box coordinate of a value.
+    pub fn unit(&self, value: f64) -> f64 {
+        let [low, high] = self.range();
+        match self.scale {
+            _ if low == high => 0.5,
+            Scale::Linear => (value - low) / (high - low),
+            Scale::Log => (value.ln() - low.ln()) / (high.ln() - low.ln()),
+        }
+    }
+
+    /// d value / d box coordinate at a value.
+    pub fn slope(&self, value: f64) -> f64 {
+        let [low, high] = self.range();
+        match self.scale {
+            _ if low == high => 0.0,
+            Scale::Linear => high - low,
+            Scale::Log => value * (high.ln() - low.ln()),
+        }
+    }
+}

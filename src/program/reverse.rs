@@ -1,0 +1,234 @@
+//! Differentiating programs: the reverse sweep as more operations of the same language.
+
+use super::build::{Builder, Operation, Over, Program, Value, View};
+use crate::graph::{self, Function};
+use std::sync::Arc;
+
+/// A program followed by its reverse sweep.
+#[derive(Clone, Debug)]
+pub struct Differentiated {
+    /// Ports: the primal ports, then one cotangent port per primal output. Outputs: the primal outputs, then the
+    /// cotangents of the wanted ports. `Outer` sinks hold the gradients of the weights.
+    pub program: Program,
+    /// The first `forward` values are the primal program, unchanged.
+    pub forward: usize,
+}
+
+/// Differentiates a program in reverse mode with respect to the ports marked in `wanted` and, if `weights`, to weights.
+pub fn vjp(program: &Program, wanted: &[bool], weights: bool) -> Differentiated {
+    assert_eq!(wanted.len(), program.ports.len(), "one mark per port");
+    let forward = program.values.len();
+    let mut builder = Builder::resume(program);
+    let mut seeds = Vec::new();
+    for (i, output) in program.outputs.iter().enumerate() {
+        let seed = builder.port(&format!("cotangent_{i}"), output.width);
+        seeds.push((*output, seed));
+    }
+    let targets: Vec<View> = port_views(program).into_iter().zip(wanted).filter(|(_, w)| **w).map(|(v, _)| v).collect();
+    let cotangents = sweep(&mut builder, 0..forward, &seeds, &targets, weights);
+    let outputs = program.outputs.iter().copied().chain(cotangents).collect();
+    Differentiated { program: builder.finish(outputs), forward }
+}
+
+fn port_views(program: &Program) -> Vec<View> {
+    let mut views = vec![None; program.ports.len()];
+    for (i, value) in program.values.iter().enumerate() {
+        if let Operation::Input(port) = value.operation {
+            views[port] = Some(View { value: super::ValueId(i as u32), start: 0, width: value.width });
+        }
+    }
+    views.into_iter().map(|v| v.expect("every port has its input operation")).collect()
+}
+
+/// Appends the reverse sweep over `range` to a builder: `seeds` pairs views with their cotangents; returns the cotangent
+/// of each target (zeros where nothing depends on it). With `weights`, sinks for the weight gradients are added.
+///
+/// This is also how a `gradient` network is built: a sweep inside the right-hand side.
+pub fn sweep(
+    builder: &mut Builder,
+    range: std::ops::Range<usize>,
+    seeds: &[(View, View)],
+    targets: &[View],
+    weights: bool,
+) -> Vec<View> {
+    let active = active_values(&builder.values[range.clone()], range.start, targets, weights);
+    let mut pieces: Vec<Vec<(usize, View)>> = vec![Vec::new(); range.end];
+    for (view, cotangent) in seeds {
+        pieces[view.value.index()].push((view.start, *cotangent));
+    }
+    for index in range.clone().rev() {
+        if !active[index - range.start] || pieces[index].is_empty() {
+            continue;
+        }
+        let Value { operation, width } = builder.values[index].clone();
+        if matches!(operation, Operation::Input(_) | Operation::Constant(_)) {
+            continue;
+        }
+        let cotangent = gather(builder, 0, width, &pieces[index]);
+        let own = View { value: super::ValueId(index as u32), start: 0, width };
+        let is_active = |view: &View| match view.value.index().checked_sub(range.start) {
+            Some(index) => active[index],
+            None => targets.iter().any(|t| t.value == view.value),
+        };
+        let mut give = |view: View, cotangent: View| pieces[view.value.index()].push((view.start, cotangent));
+        match operation {
+            Operation::Map { function, arguments, over } => {
+                let wanted: Vec<bool> = arguments.iter().map(is_active).collect();
+                match over {
+                    Over::Sample => {
+                        let (result, widths) = reverse_map(builder, &function, &arguments, &wanted, own, cotangent);
+                        let mut start = 0;
+                        for (argument, width) in arguments.iter().zip(widths) {
+                            if width > 0 {
+                                give(*argument, result.slice(start, width));
+                                start += width;
+                            }
+                        }
+                    }
+                    Over::Component => {
+                        for (position, argument) in arguments.iter().enumerate() {
+                            if wanted[position] {
+                                let result = reverse_each(builder, &function, &arguments, position, own, cotangent);
+                                give(*argument, result);
+                            }
+                        }
+                    }
+                }
+            }
+            Operation::Affine { weight, bias, x } => {
+                if weights {
+                    builder.outer(weight, bias, cotangent, x);
+                }
+                if is_active(&x) {
+                    let result = builder.affine_transposed(weight, x.width, cotangent);
+                    give(x, result);
+                }
+            }
+            Operation::AffineT { weight, y } => {
+                if weights {
+                    builder.outer(weight, None, y, cotangent);
+                }
+                if is_active(&y) {
+                    let result = builder.affine(weight, None, y.width, cotangent);
+                    give(y, result);
+                }
+            }
+            Operation::Concat(parts) => {
+                let mut start = 0;
+                for part in parts {
+                    if is_active(&part) {
+                        give(part, cotangent.slice(start, part.width));
+                    }
+                    start += part.width;
+                }
+            }
+            Operation::Outer { .. } => unreachable!("weights are differentiated once: a sink has no cotangent"),
+            Operation::Input(_) | Operation::Constant(_) => unreachable!("leaves were skipped"),
+        }
+    }
+    targets.iter().map(|t| gather(builder, t.start, t.width, &pieces[t.value.index()])).collect()
+}
+
+/// Values through which a target or a weight reaches later values.
+fn active_values(values: &[Value], first: usize, targets: &[View], weights: bool) -> Vec<bool> {
+    let mut active = vec![false; values.len()];
+    for (i, value) in values.iter().enumerate() {
+        let target = targets.iter().any(|t| t.value.index() == first + i);
+        let weighted = weights && matches!(value.operation, Operation::Affine { .. } | Operation::AffineT { .. });
+        let reads = value.operation.reads();
+        active[i] = target
+            || weighted
+            || reads.iter().any(|v| match v.value.index().checked_sub(first) {
+                Some(index) => active[index],
+                None => targets.iter().any(|t| t.value == v.value),
+            });
+    }
+    active
+}
+
+/// The cotangent of the components `start..start + width` of a value from the pieces that its views received.
+fn gather(builder: &mut Builder, start: usize, width: usize, pieces: &[(usize, View)]) -> View {
+    let touching = |(first, view): &&(usize, View)| *first < start + width && start < first + view.width;
+    let pieces: Vec<(usize, View)> = pieces.iter().filter(touching).copied().collect();
+    match pieces[..] {
+        [] => builder.constant(vec![0.0; width]),
+        [(first, one)] if first <= start && start + width <= first + one.width => one.slice(start - first, width),
+        _ => {
+            let views: Vec<View> = pieces.iter().map(|(_, v)| *v).collect();
+            builder.map_with(&views, |g, parts| {
+                (start..start + width)
+                    .map(|component| {
+                        let covering = pieces.iter().zip(parts).filter_map(|((start, view), nodes)| {
+                            component.checked_sub(*start).filter(|offset| *offset < view.width).map(|offset| nodes[offset])
+                        });
+                        let terms: Vec<_> = covering.collect();
+                        g.sum(&terms)
+                    })
+                    .collect()
+            })
+        }
+    }
+}
+
+/// The reverse of a per-sample map: one map that yields the cotangents of all wanted arguments, joined.
+fn reverse_map(
+    builder: &mut Builder,
+    function: &Function,
+    arguments: &[View],
+    wanted: &[bool],
+    own: View,
+    cotangent: View,
+) -> (View, Vec<usize>) {
+    let marks: Vec<bool> = arguments.iter().zip(wanted).flat_map(|(a, w)| std::iter::repeat_n(*w, a.width)).collect();
+    let reverse = graph::vjp(function, &marks).function;
+    let views: Vec<View> = arguments.iter().copied().chain([own, cotangent]).collect();
+    let (reverse, views) = without_unused(&reverse, &views);
+    let result = builder.map(reverse, &views);
+    (result, arguments.iter().zip(wanted).map(|(a, w)| if *w { a.width } else { 0 }).collect())
+}
+
+/// The reverse of a component-wise map with respect to one argument.
+fn reverse_each(
+    builder: &mut Builder,
+    function: &Function,
+    arguments: &[View],
+    position: usize,
+    own: View,
+    cotangent: View,
+) -> View {
+    let marks: Vec<bool> = (0..arguments.len()).map(|i| i == position).collect();
+    let reverse = graph::vjp(function, &marks).function;
+    let views: Vec<View> = arguments.iter().copied().chain([own, cotangent]).collect();
+    let used = reverse.used_inputs();
+    let mut positions = vec![0; reverse.inputs()];
+    let mut kept = Vec::new();
+    for (i, view) in views.iter().enumerate() {
+        if used[i] {
+            positions[i] = kept.len();
+            kept.push(*view);
+        }
+    }
+    if kept.is_empty() {
+        return builder.constant(vec![0.0; own.width]);
+    }
+    let reverse = reverse.with_inputs(kept.len(), &positions);
+    builder.each(Arc::new(reverse), &kept)
+}
+
+/// Drops the views of which a function uses no component, so that nothing is kept in memory for them.
+fn without_unused(function: &Function, views: &[View]) -> (Function, Vec<View>) {
+    let used = function.used_inputs();
+    let mut positions = vec![0; function.inputs()];
+    let (mut kept, mut inputs, mut start) = (Vec::new(), 0, 0);
+    for view in views {
+        if used[start..start + view.width].contains(&true) {
+            for component in 0..view.width {
+                positions[start + component] = inputs + component;
+            }
+            inputs += view.width;
+            kept.push(*view);
+        }
+        start += view.width;
+    }
+    (function.with_inputs(inputs, &positions), kept)
+}

@@ -1,0 +1,63 @@
+//! Figures and the report page of a study.
+//!
+//! A figure is plain data ([`LineFigure`], [`HeatMap`], [`Trajectories`], [`TrainingCurve`], [`Landscape`]) that draws itself as
+//! an SVG string through [`Draw`]; [`Report`] puts figures, the answer and everything needed to repeat the study on one
+//! self-contained HTML page. Figures never fail on the values they are given: whatever cannot be drawn (NaN, infinite, not
+//! positive on a logarithmic axis) is left out of lines and shown in grey in heat maps.
+
+mod answer;
+mod axis;
+mod canvas;
+mod contour;
+mod error;
+mod grid;
+mod heat;
+mod html;
+mod landscape;
+mod legend;
+mod lines;
+mod marks;
+mod number;
+mod page;
+mod palette;
+mod panel;
+mod style;
+mod training;
+mod trajectories;
+
+pub use answer::EstimateRow;
+pub use contour::contours;
+pub use error::ReportError;
+pub use heat::{Colours, HeatAxis, HeatMap, Levels, ZeroSet};
+pub use html::{Figure, Report, Section, Table};
+pub use landscape::{Ingredient, Landscape};
+pub use lines::{Band, LineFigure, Plot, Series};
+pub use marks::{Mark, MarkKind, PointMark};
+pub use number::{duration, number};
+pub use style::Size;
+pub use training::TrainingCurve;
+pub use trajectories::{Example, Trace, Trajectories};
+
+use std::path::Path;
+
+/// Anything that draws itself as an SVG document.
+pub trait Draw {
+    /// The figure as the text of a complete SVG document.
+    fn svg(&self) -> Result<String, ReportError>;
+
+    /// Draws the figure, writes it to `path` (missing folders are made) and returns the same text, ready for [`Figure::svg`].
+    fn save(&self, path: &Path) -> Result<String, ReportError> {
+        let text = self.svg()?;
+        write_text(path, &text)?;
+        Ok(text)
+    }
+}
+
+/// Writes a text file and makes the folders above it.
+fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: path.to_path_buf(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(path, text).map_err(failed)
+}

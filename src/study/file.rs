@@ -1,0 +1,212 @@
+//! Reading a study's TOML, with errors that name file, line, column and the nearest key.
+
+use super::estimate::EstimateConfig;
+use super::landscape::LandscapeConfig;
+use crate::data::DataConfig;
+use crate::model::{ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
+use crate::train::TrainConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `[study]`: what the report says about it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StudyTable {
+    /// Title of the report.
+    pub title: String,
+    /// The question it answers.
+    pub question: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    model: ModelTable,
+    #[serde(default)]
+    theta: BTreeMap<String, ThetaSpec>,
+    #[serde(default)]
+    net: BTreeMap<String, NetSpec>,
+    solver: SolverSpec,
+    #[serde(default)]
+    penalty: Vec<PenaltySpec>,
+    grid: Option<toml::Table>,
+    #[serde(default)]
+    study: StudyTable,
+    data: Option<DataConfig>,
+    train: Option<TrainConfig>,
+    #[serde(default)]
+    estimate: EstimateConfig,
+    #[serde(default)]
+    landscape: LandscapeConfig,
+    #[serde(default)]
+    #[allow(dead_code, reason = "merged over the rest before the file is read")]
+    full: toml::Table,
+}
+
+/// A study or model file, read and checked.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// The file.
+    pub path: PathBuf,
+    /// Its exact text.
+    pub text: String,
+    /// The model part.
+    pub spec: ModelSpec,
+    /// `[study]`
+    pub study: StudyTable,
+    /// `[data]`
+    pub data: Option<DataConfig>,
+    /// `[train]`
+    pub train: Option<TrainConfig>,
+    /// `[estimate]`
+    pub estimate: EstimateConfig,
+    /// `[landscape]`
+    pub landscape: LandscapeConfig,
+}
+
+/// Why a study could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// The file system refused.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The text is not a study.
+    #[error("{file}:{line}:{column}: {message}\n{line} | {source_line}\nhelp: {remedy}")]
+    Text {
+        /// The file.
+        file: String,
+        /// Line from 1.
+        line: usize,
+        /// Column from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+        /// The line.
+        source_line: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A section or value does not fit.
+    #[error("{path}: {message}\nhelp: {remedy}", path = path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+impl Study {
+    /// Reads a study. With `full` the `[full]` table, the published setting, is merged over the rest.
+    pub fn open(path: &Path, full: bool) -> Result<Study, StudyError> {
+        let text = std::fs::read_to_string(path).map_err(|source| StudyError::File { path: path.into(), source })?;
+        Study::parse(path, text, full)
+    }
+
+    /// Reads a study from text; `path` is what its relative paths start from.
+    pub fn parse(path: &Path, text: String, full: bool) -> Result<Study, StudyError> {
+        let mut file: File = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
+        if full && !file.full.is_empty() {
+            let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
+            if let Some(toml::Value::Table(over)) = whole.remove("full") {
+                merge(&mut whole, over);
+            }
+            file = whole.try_into().map_err(|e: toml::de::Error| {
+                setting(path, format!("[full]: {}", e.message()), "keys of [full] mirror those of the study")
+            })?;
+        }
+        if file.grid.is_some() {
+            let remedy = "remove [grid]; models on grids come with a later version";
+            return Err(setting(path, "[grid] models cannot be run by this version".into(), remedy));
+        }
+        if let Some((message, remedy)) = file.train.as_ref().and_then(TrainConfig::problem) {
+            return Err(setting(path, message, &remedy));
+        }
+        Ok(Study {
+            path: path.into(),
+            text,
+            spec: ModelSpec {
+                model: file.model,
+                theta: file.theta,
+                nets: file.net,
+                solver: file.solver,
+                penalties: file.penalty,
+            },
+            study: file.study,
+            data: file.data,
+            train: file.train,
+            estimate: file.estimate,
+            landscape: file.landscape,
+        })
+    }
+
+    /// The folder that relative paths start from.
+    pub fn base(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// A required section.
+    pub fn section<'a, S>(&self, section: &'a Option<S>, name: &str) -> Result<&'a S, StudyError> {
+        section.as_ref().ok_or_else(|| {
+            setting(&self.path, format!("there is no [{name}]"), &format!("add a [{name}] table; see examples/"))
+        })
+    }
+}
+
+fn setting(path: &Path, message: String, remedy: &str) -> StudyError {
+    StudyError::Setting { path: path.into(), message, remedy: remedy.into() }
+}
+
+/// Tables merge key by key; other values replace.
+fn merge(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(a)), toml::Value::Table(b)) => merge(a, b),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Turns toml's error into one with a place and a remedy.
+fn located(path: &Path, text: &str, error: &toml::de::Error) -> StudyError {
+    let offset = error.span().map_or(0, |s| s.start).min(text.len());
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    let message = error.message().trim().to_string();
+    StudyError::Text {
+        file: path.display().to_string(),
+        line,
+        column,
+        source_line: text.lines().nth(line - 1).unwrap_or("").to_string(),
+        remedy: remedy(&message),
+        message,
+    }
+}
+
+fn remedy(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown") && !known.is_empty() => {
+            let nearest = known
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
+            format!("did you mean `{}`?", nearest.unwrap_or(&known[0]))
+        }
+        Some((missing, _)) if message.starts_with("missing field") => format!("add `{missing} = …`"),
+        _ => "see the example studies for every key and its form".into(),
+    }
+}

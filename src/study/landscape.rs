@@ -1,0 +1,93 @@
+//! The landscape: loss, objective, penalties and their ingredients over one or two θ axes.
+
+use super::sweep::{Sweep, sweep};
+use crate::device::DeviceError;
+use crate::model::{Objective, StageObservable};
+use serde::Deserialize;
+
+/// `[landscape]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LandscapeConfig {
+    /// Parameters to vary, one or two; default: the first one or two free ones.
+    pub axes: Vec<String>,
+    /// Points per axis; default 101 in one dimension, 21 in two.
+    pub points: Option<usize>,
+    /// Most trajectories used, evenly chosen from the data; default 500.
+    pub trajectories: usize,
+}
+
+impl Default for LandscapeConfig {
+    fn default() -> Self {
+        LandscapeConfig { axes: Vec::new(), points: None, trajectories: 500 }
+    }
+}
+
+/// One axis: a parameter and its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Index in θ.
+    pub index: usize,
+    /// Name.
+    pub name: String,
+    /// Values, increasing.
+    pub values: Vec<f64>,
+}
+
+/// Quantities on a grid; the last axis varies fastest. Points where a trajectory failed hold NaN and are counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Landscape {
+    /// One or two axes.
+    pub axes: Vec<Axis>,
+    /// Name and values of each quantity: rmse, objective, penalties, means of the ingredients.
+    pub quantities: Vec<(String, Vec<f64>)>,
+    /// Failed trajectories per point.
+    pub failures: Vec<f64>,
+}
+
+/// Computes a landscape around `base` (the values of the parameters that do not vary).
+pub fn landscape(setting: &Sweep, objective: &Objective, axes: Vec<Axis>, base: &[f64]) -> Result<Landscape, DeviceError> {
+    let sizes: Vec<usize> = axes.iter().map(|a| a.values.len()).collect();
+    let count: usize = sizes.iter().product();
+    let names = ["rmse", "objective"].into_iter().map(String::from);
+    let penalties = objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
+    let ingredients = StageObservable::ALL.iter().map(|o| format!("mean/{}", o.name()));
+    let mut quantities: Vec<(String, Vec<f64>)> =
+        names.chain(penalties).chain(ingredients).map(|n| (n, vec![f64::NAN; count])).collect();
+    let mut failures = vec![0.0; count];
+    let points = (0..count).map(|index| {
+        let mut theta = base.to_vec();
+        let mut rest = index;
+        for axis in axes.iter().rev() {
+            theta[axis.index] = axis.values[rest % axis.values.len()];
+            rest /= axis.values.len();
+        }
+        theta
+    });
+    sweep(setting, points, |index, _, sums| {
+        failures[index] = sums.failures as f64;
+        if sums.failures == 0 {
+            let terms = sums.terms(objective, |_| 1.0);
+            let values = [terms.loss.map_or(f64::NAN, f64::sqrt), terms.objective];
+            let all = values.into_iter().chain(terms.penalties).chain(terms.means);
+            for (quantity, value) in quantities.iter_mut().zip(all) {
+                quantity.1[index] = value;
+            }
+        }
+        true
+    })?;
+    Ok(Landscape { axes, quantities, failures })
+}
+
+impl Landscape {
+    /// A quantity by name.
+    pub fn quantity(&self, name: &str) -> Option<&[f64]> {
+        self.quantities.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+
+    /// Position of the least finite value of a quantity.
+    pub fn minimum(&self, name: &str) -> Option<usize> {
+        let values = self.quantity(name)?;
+        (0..values.len()).filter(|i| values[*i].is_finite()).min_by(|a, b| values[*a].total_cmp(&values[*b]))
+    }
+}

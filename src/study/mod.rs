@@ -1,0 +1,13 @@
+//! Studies: the TOML as a whole, data made ready, estimates and landscapes.
+
+mod estimate;
+mod file;
+mod landscape;
+mod prepare;
+mod sweep;
+
+pub use estimate::{Estimate, EstimateConfig, estimate};
+pub use file::{Study, StudyError, StudyTable};
+pub use landscape::{Axis, Landscape, LandscapeConfig, landscape};
+pub use prepare::{PrepareError, Prepared, prepare, simulate_episodes, trajectories};
+pub use sweep::{Criterion, PointSums, Sweep, sweep};

@@ -1,0 +1,103 @@
+//! Sweeps: the sums of a data set at many values of θ, in chunks within a memory budget.
+
+use crate::device::{Device, DeviceError, Job, Trajectories};
+use crate::model::{ObjectiveTerms, Objective, Sums};
+use crate::program::Weights;
+
+/// What is minimised over θ: the objective's loss and penalties with weights of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Criterion {
+    /// Name in reports.
+    pub name: String,
+    /// Weights of loss and penalties.
+    pub objective: Objective,
+}
+
+/// Sums at one value of θ, per block of trajectories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointSums {
+    /// One entry per block, in the order of the blocks.
+    pub blocks: Vec<Sums>,
+    /// Trajectories that left the finite numbers.
+    pub failures: usize,
+}
+
+impl PointSums {
+    /// The sum of all blocks.
+    pub fn total(&self) -> Sums {
+        let mut total = Sums::default();
+        for block in &self.blocks {
+            total.add(block, 1.0);
+        }
+        total
+    }
+
+    /// Objective terms over blocks counted `multiplicity` times.
+    pub fn terms(&self, objective: &Objective, multiplicity: impl Fn(usize) -> f64) -> ObjectiveTerms {
+        let mut total = Sums::default();
+        for (i, block) in self.blocks.iter().enumerate() {
+            total.add(block, multiplicity(i));
+        }
+        objective.evaluate(&total).0
+    }
+}
+
+/// A sweep over a data set.
+pub struct Sweep<'a> {
+    /// The device with the model.
+    pub device: &'a dyn Device,
+    /// Frozen weights.
+    pub weights: &'a Weights,
+    /// The trajectories.
+    pub trajectories: &'a Trajectories,
+    /// Block of each trajectory (its episode), `0..blocks`.
+    pub block: &'a [u32],
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Most bytes of results held at a time.
+    pub budget: usize,
+}
+
+/// Runs all trajectories at every θ that `points` yields and hands the sums to `receive`, in order. Memory is bounded by
+/// the budget, whatever the number of points.
+pub fn sweep(
+    sweep: &Sweep,
+    points: impl Iterator<Item = Vec<f64>>,
+    mut receive: impl FnMut(usize, &[f64], PointSums) -> bool,
+) -> Result<(), DeviceError> {
+    let n = sweep.trajectories.count;
+    let p = sweep.device.model().theta.len();
+    // Per sample: its θ and row, sums and status.
+    let bytes = (p * 8 + 4 + size_of::<Sums>() + 8) * n;
+    let chunk = (sweep.budget / bytes.max(1)).clamp(1, 65_536);
+    let objective = Objective { loss_weight: 1.0, ..Objective::default() };
+    let mut points = points.enumerate().peekable();
+    while points.peek().is_some() {
+        let part: Vec<(usize, Vec<f64>)> = points.by_ref().take(chunk).collect();
+        let rows: Vec<u32> = part.iter().flat_map(|_| 0..n as u32).collect();
+        let theta: Vec<f64> = part.iter().flat_map(|(_, t)| t.iter().copied().cycle().take(n * p)).collect();
+        let job = Job {
+            trajectories: sweep.trajectories,
+            rows: &rows,
+            theta: &theta,
+            multiplicity: None,
+            groups: part.len(),
+            members: &[],
+            weights: sweep.weights,
+            objective: &objective,
+        };
+        let evaluation = sweep.device.evaluate(&job)?;
+        for (g, (index, point)) in part.iter().enumerate() {
+            let mut blocks = vec![Sums::default(); sweep.blocks];
+            for (i, sums) in evaluation.sums[g * n..(g + 1) * n].iter().enumerate() {
+                blocks[sweep.block[i] as usize].add(sums, 1.0);
+            }
+            let status = &evaluation.status[g * n..(g + 1) * n];
+            let failures = status.iter().filter(|s| s.code != Default::default()).count();
+            if !receive(*index, point, PointSums { blocks, failures }) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

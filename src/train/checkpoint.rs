@@ -1,0 +1,110 @@
+//! Checkpoints: weights, moments, counters and history, written so that a crash leaves the old one.
+
+use super::optimiser::AdamW;
+use super::training::EpochMetrics;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// All that continuing a training run needs. Random numbers are functions of (seed, step), so counters suffice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Fingerprint of the study that it belongs to.
+    pub study: String,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Last weights.
+    pub weights: Vec<f64>,
+    /// Weights of the best validation loss so far.
+    pub best: Vec<f64>,
+    /// Optimiser state.
+    pub optimiser: AdamW,
+    /// Metrics of the epochs done.
+    pub history: Vec<EpochMetrics>,
+}
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file system refused.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The content is not a checkpoint.
+    #[error("{path}: not a checkpoint of this program: {message}\nhelp: delete it to train from the start", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint beside `path` and renames it.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let content = |message: String| CheckpointError::Content { path: path.into(), message };
+        let arrays: [(&str, &Vec<f64>); 4] = [
+            ("weights", &self.weights),
+            ("best", &self.best),
+            ("first_moment", &self.optimiser.first),
+            ("second_moment", &self.optimiser.second),
+        ];
+        let bytes: Vec<(&str, usize, Vec<u8>)> =
+            arrays.iter().map(|(n, v)| (*n, v.len(), v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
+        let mut views = Vec::new();
+        for (name, count, data) in &bytes {
+            let view = TensorView::new(Dtype::F64, vec![*count], data).map_err(|e| content(e.to_string()))?;
+            views.push((*name, view));
+        }
+        let history = serde_json::to_string(&self.history).map_err(|e| content(e.to_string()))?;
+        let facts = HashMap::from([
+            ("study".to_string(), self.study.clone()),
+            ("epoch".to_string(), self.epoch.to_string()),
+            ("steps".to_string(), self.optimiser.steps.to_string()),
+            ("single".to_string(), self.optimiser.single.to_string()),
+            ("history".to_string(), history),
+        ]);
+        let file = safetensors::serialize(views, Some(facts)).map_err(|e| content(e.to_string()))?;
+        let failed = |source| CheckpointError::File { path: path.into(), source };
+        let beside = path.with_extension("part");
+        std::fs::write(&beside, file).map_err(failed)?;
+        std::fs::rename(&beside, path).map_err(failed)
+    }
+
+    /// Reads a checkpoint; `None` if there is none.
+    pub fn load(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+        let content = |message: String| CheckpointError::Content { path: path.into(), message };
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| content(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| content(e.to_string()))?;
+        let facts = header.metadata().clone().unwrap_or_default();
+        let fact = |name: &str| facts.get(name).cloned().ok_or_else(|| content(format!("no `{name}`")));
+        let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| content(format!("{name}: {e}")));
+        let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
+            let tensor = file.tensor(name).map_err(|e| content(e.to_string()))?;
+            let chunks = tensor.data().chunks_exact(8);
+            Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
+        };
+        Ok(Some(Checkpoint {
+            study: fact("study")?,
+            epoch: number("epoch")? as usize,
+            weights: array("weights")?,
+            best: array("best")?,
+            optimiser: AdamW {
+                first: array("first_moment")?,
+                second: array("second_moment")?,
+                steps: number("steps")?,
+                single: fact("single")? == "true",
+            },
+            history: serde_json::from_str(&fact("history")?).map_err(|e| content(e.to_string()))?,
+        }))
+    }
+}
