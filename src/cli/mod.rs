@@ -2,6 +2,9 @@
 
 mod eval;
 mod failure;
+mod figures;
+mod pipeline;
+mod run;
 
 pub use failure::Failure;
 
@@ -17,6 +20,15 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::RunArguments),
+    /// Train only; continues an interrupted training.
+    Train(run::RunArguments),
+    /// Estimate the parameters with the weights of a finished training.
+    Estimate(run::PhaseArguments),
+    /// Compute and draw the landscape with the weights of a finished training.
+    Landscape(run::PhaseArguments),
+    /// Estimate, landscape and report of a finished training.
+    Report(run::PhaseArguments),
     Eval(eval::EvalArguments),
 }
 
@@ -24,6 +36,11 @@ enum Command {
 pub fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
+        Command::Run(a) => run::run(a),
+        Command::Train(a) => run::train(a),
+        Command::Estimate(a) => run::estimate(a),
+        Command::Landscape(a) => run::landscape(a),
+        Command::Report(a) => run::report(a),
         Command::Eval(a) => eval::run(a),
     };
     match result {

@@ -31,6 +31,8 @@ pub struct Model {
     /// Ports state, theta, input, time; outputs ds/dt (or the next state) and the stage observables in the order of
     /// [`StageObservable::ALL`].
     pub evolve: Program,
+    /// Ports state, theta, input, time; output f, the known part of ds/dt.
+    pub physics: Program,
     /// Ports state, theta, input, time; output the prediction.
     pub observe: Program,
     /// Ports observation, theta, input, time; output the initial state. `None` if the state cannot be had from an observation.
@@ -85,6 +87,8 @@ impl Model {
             ));
         }
         let evolve = build_evolve(&module, &networks, sizes);
+        let front = build_front(&module, &[], sizes);
+        let physics = front.builder.finish(vec![front.physics]);
         let observe = build_observe(&module, &networks, sizes);
         let encode = build_encode(&module, &state, &outputs, sizes);
         let control = module.control().map(|control| build_control(control, sizes));
@@ -99,6 +103,7 @@ impl Model {
             networks,
             weights,
             evolve,
+            physics,
             observe,
             encode,
             control,

@@ -107,20 +107,44 @@ pub enum StudyError {
 impl Study {
     /// Reads a study. With `full` the `[full]` table, the published setting, is merged over the rest.
     pub fn open(path: &Path, full: bool) -> Result<Study, StudyError> {
+        Study::open_with(path, full, &[])
+    }
+
+    /// Reads a study and then sets keys, each given as `table.key=VALUE` with a TOML value.
+    pub fn open_with(path: &Path, full: bool, settings: &[String]) -> Result<Study, StudyError> {
         let text = std::fs::read_to_string(path).map_err(|source| StudyError::File { path: path.into(), source })?;
-        Study::parse(path, text, full)
+        let mut over = toml::Table::new();
+        for text in settings {
+            // A value that is no TOML by itself is a string: data.split.file=splits.json.
+            let parsed = toml::from_str::<toml::Table>(text).or_else(|error| match text.split_once('=') {
+                Some((key, value)) => toml::from_str(&format!("{key} = {}", toml::Value::String(value.trim().into()))),
+                None => Err(error),
+            });
+            let table = parsed.map_err(|_| {
+                setting(path, format!("--set {text}: not KEY=VALUE"), "write for example --set train.epochs=20")
+            })?;
+            merge(&mut over, table);
+        }
+        Study::parse_with(path, text, full, over)
     }
 
     /// Reads a study from text; `path` is what its relative paths start from.
     pub fn parse(path: &Path, text: String, full: bool) -> Result<Study, StudyError> {
+        Study::parse_with(path, text, full, toml::Table::new())
+    }
+
+    fn parse_with(path: &Path, text: String, full: bool, settings: toml::Table) -> Result<Study, StudyError> {
         let mut file: File = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
-        if full && !file.full.is_empty() {
+        if full && !file.full.is_empty() || !settings.is_empty() {
             let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
-            if let Some(toml::Value::Table(over)) = whole.remove("full") {
+            if let (Some(toml::Value::Table(over)), true) = (whole.remove("full"), full) {
                 merge(&mut whole, over);
             }
+            merge(&mut whole, settings);
             file = whole.try_into().map_err(|e: toml::de::Error| {
-                setting(path, format!("[full]: {}", e.message()), "keys of [full] mirror those of the study")
+                let message = e.message().trim().to_string();
+                let remedy = remedy(&message);
+                setting(path, format!("[full] or --set: {message}"), &remedy)
             })?;
         }
         if file.grid.is_some() {

@@ -3,11 +3,13 @@
 mod estimate;
 mod file;
 mod landscape;
+mod oracle;
 mod prepare;
 mod sweep;
 
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
 pub use landscape::{Axis, Landscape, LandscapeConfig, landscape};
+pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, simulate_episodes, trajectories};
 pub use sweep::{Criterion, PointSums, Sweep, sweep};

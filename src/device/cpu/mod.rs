@@ -125,13 +125,11 @@ impl<T: Real> Cpu<T> {
 struct Full {
     states: Vec<f64>,
     predictions: Vec<f64>,
-    n: usize,
-    k: usize,
 }
 
 impl Full {
     fn new<T: Real>(state: &[T], full: bool) -> Full {
-        let mut out = Full { n: state.len() / LANES, ..Full::default() };
+        let mut out = Full::default();
         if full {
             out.states.extend(state.iter().map(|v| v.to_f64()));
         }
@@ -140,7 +138,6 @@ impl Full {
 
     fn push<T: Real>(&mut self, state: &[T], predictions: &[T], full: bool) {
         if full {
-            self.k = predictions.len() / LANES;
             self.states.extend(state.iter().map(|v| v.to_f64()));
             self.predictions.extend(predictions.iter().map(|v| v.to_f64()));
         }
@@ -153,7 +150,7 @@ impl Full {
         let turn = |rows: &[f64]| -> Vec<f64> {
             (0..samples).flat_map(|lane| rows.iter().skip(lane).step_by(LANES).copied()).collect()
         };
-        Full { states: turn(&self.states), predictions: turn(&self.predictions), ..self }
+        Full { states: turn(&self.states), predictions: turn(&self.predictions) }
     }
 }
 

@@ -1,0 +1,320 @@
+//! The report of a study: figures drawn, statements made, page written.
+
+use super::Failure;
+use super::pipeline::Pipeline;
+use crate::device::{Job, Start};
+use crate::program::Weights;
+use crate::report::{
+    Draw, EstimateRow, Example, Figure, HeatAxis, HeatMap, Ingredient, Landscape as LandscapeFigure, Mark, MarkKind,
+    PointMark, Report, Section, Size, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure, ZeroSet, number,
+};
+use crate::study::{Estimate, Landscape, trajectories};
+use crate::train::Trained;
+use std::path::PathBuf;
+
+/// Everything a report shows.
+pub struct Results {
+    /// Training.
+    pub trained: Trained,
+    /// The weights used.
+    pub weights: Weights,
+    /// Estimates, the first being the answer.
+    pub estimates: Vec<Estimate>,
+    /// Oracle of each estimate.
+    pub oracles: Vec<Option<f64>>,
+    /// The landscape.
+    pub landscape: Option<Landscape>,
+}
+
+/// Writes figures and `report.html`; returns its path.
+pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, Failure> {
+    let study = &pipeline.study;
+    let mut sections = Vec::new();
+    let mut remarks = Vec::new();
+    if let Some(landscape) = &results.landscape {
+        remarks = statements(pipeline, landscape, results);
+        let figures = landscape_figures(pipeline, landscape, &results.estimates, &results.oracles)?;
+        sections.push(Section {
+            heading: "Landscape".into(),
+            text: vec!["Every point is a full evaluation of the test windows with the network frozen. Points where a \
+                 trajectory left the finite numbers are left out."
+                .into()],
+            figures: figures.into_iter().map(|(_, figure)| figure).collect(),
+            table: None,
+        });
+    }
+    sections.push(predictions(pipeline, results)?);
+    sections.push(training(pipeline, results)?);
+    let report = Report {
+        title: title(pipeline),
+        question: study.study.question.clone(),
+        answer: answer(pipeline, results),
+        remarks,
+        sections,
+        sources: vec![(study.spec.model.physics.display().to_string(), pipeline.model.source.clone())],
+        config: study.text.clone(),
+        timings: pipeline.timings.clone(),
+        facts: facts(pipeline),
+    };
+    let path = pipeline.out.join("report.html");
+    report.save(&path)?;
+    Ok(path)
+}
+
+fn title(pipeline: &Pipeline) -> String {
+    let given = &pipeline.study.study.title;
+    if given.is_empty() { pipeline.study.path.display().to_string() } else { given.clone() }
+}
+
+/// A parameter with its unit.
+fn label(pipeline: &Pipeline, index: usize) -> String {
+    let name = &pipeline.model.theta[index];
+    pipeline.model.theta_spec(index).unit.map_or(name.clone(), |u| format!("{name} ({u})"))
+}
+
+fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
+    let row = |estimate: &Estimate, oracle: &Option<f64>, i: usize| EstimateRow {
+        name: pipeline.model.theta[i].clone(),
+        unit: pipeline.model.theta_spec(i).unit,
+        value: estimate.theta[i],
+        interval: estimate.interval.as_ref().map(|v| v[i]),
+        truth: pipeline.model.theta_spec(i).truth,
+        oracle: *oracle,
+        method: format!("argmin of {}, {}", estimate.criterion, estimate.method),
+        note: None,
+    };
+    let pairs = results.estimates.iter().zip(&results.oracles);
+    pairs.flat_map(|(e, o)| pipeline.free().into_iter().map(move |i| row(e, o, i))).collect()
+}
+
+/// Plain statements drawn from the numbers.
+fn statements(pipeline: &Pipeline, landscape: &Landscape, results: &Results) -> Vec<String> {
+    let mut out = Vec::new();
+    let finite = |name: &str| -> Vec<f64> {
+        landscape.quantity(name).unwrap_or(&[]).iter().copied().filter(|v| v.is_finite()).collect()
+    };
+    let rmse = finite("rmse");
+    if let (Some(low), Some(high)) =
+        (rmse.iter().copied().min_by(f64::total_cmp), rmse.iter().copied().max_by(f64::total_cmp))
+    {
+        let percent = 100.0 * (high / low - 1.0);
+        let verdict = if percent < 50.0 { "prediction alone hardly identifies the parameters" } else { "prediction alone prefers some values" };
+        out.push(format!("RMSE runs from {} to {} over the box (+{percent:.0} %): {verdict}.", number(low), number(high)));
+    }
+    for (estimate, oracle) in results.estimates.iter().zip(&results.oracles) {
+        for i in pipeline.free() {
+            let name = &pipeline.model.theta[i];
+            let [low, high] = pipeline.model.theta_spec(i).range();
+            let edge = (estimate.theta[i] - low).min(high - estimate.theta[i]) < 1e-6 * (high - low);
+            if edge {
+                out.push(format!("{name} by {} lies at the edge of its box: the minimum may be outside.", estimate.criterion));
+            }
+            if let (Some(oracle), Some(interval)) = (oracle, estimate.interval.as_ref().map(|v| v[i])) {
+                let inside = (interval.0..=interval.1).contains(oracle);
+                out.push(format!(
+                    "{name} by {}: a perfect correction would give {}, {} the interval [{}, {}].",
+                    estimate.criterion,
+                    number(*oracle),
+                    if inside { "inside" } else { "outside" },
+                    number(interval.0),
+                    number(interval.1)
+                ));
+            }
+        }
+    }
+    let failed: f64 = landscape.failures.iter().filter(|f| **f > 0.0).count() as f64;
+    if failed > 0.0 {
+        out.push(format!("At {failed:.0} of {} points of the landscape a trajectory diverged; they are left out.", landscape.failures.len()));
+    }
+    out
+}
+
+/// Draws a landscape: stacked lines over one parameter, heat maps over two. Returns paths and figures.
+pub fn landscape_figures(
+    pipeline: &Pipeline,
+    landscape: &Landscape,
+    estimates: &[Estimate],
+    oracles: &[Option<f64>],
+) -> Result<Vec<(PathBuf, Figure)>, Failure> {
+    match landscape.axes.as_slice() {
+        [axis] => {
+            let mut marks = Vec::new();
+            if let Some(truth) = pipeline.model.theta_spec(axis.index).truth {
+                marks.push(Mark::new("truth", truth, MarkKind::Truth));
+            }
+            if let Some(Some(oracle)) = oracles.first() {
+                marks.push(Mark::new("perfect correction", *oracle, MarkKind::Oracle));
+            }
+            if let Some(estimate) = estimates.first() {
+                marks.push(Mark::new("estimate", estimate.theta[axis.index], MarkKind::Estimate));
+            }
+            let ingredients = landscape.quantities.iter().map(|(name, values)| Ingredient {
+                label: name.clone(),
+                values: values.clone(),
+                from_zero: name == "rmse",
+                ..Ingredient::default()
+            });
+            let figure = LandscapeFigure {
+                parameter: label(pipeline, axis.index),
+                theta: axis.values.clone(),
+                ingredients: ingredients.collect(),
+                marks,
+                interval: estimates.first().and_then(|e| e.interval.as_ref().map(|v| v[axis.index])),
+                ..LandscapeFigure::default()
+            };
+            let path = pipeline.out.join("landscape.svg");
+            let svg = figure.save(&path)?;
+            let caption = format!("Prediction error, objective, penalties and their ingredients over {}.", axis.name);
+            Ok(vec![(path, Figure { caption, svg })])
+        }
+        [rows, columns] => {
+            let mut figures = Vec::new();
+            let mut marks = Vec::new();
+            let truth = [rows, columns].map(|a| pipeline.model.theta_spec(a.index).truth);
+            if let [Some(y), Some(x)] = truth {
+                marks.push(PointMark::new("truth", x, y, MarkKind::Truth));
+            }
+            for estimate in estimates {
+                let (x, y) = (estimate.theta[columns.index], estimate.theta[rows.index]);
+                marks.push(PointMark::new(format!("by {}", estimate.criterion), x, y, MarkKind::Estimate));
+            }
+            for (name, values) in &landscape.quantities {
+                let signed = name.ends_with("physics_times_correction");
+                let map = HeatMap {
+                    title: format!("{name} over {} and {}", columns.name, rows.name),
+                    x: HeatAxis { label: label(pipeline, columns.index), values: columns.values.clone(), log: false },
+                    y: HeatAxis { label: label(pipeline, rows.index), values: rows.values.clone(), log: false },
+                    label: name.clone(),
+                    values: values.clone(),
+                    colours: if signed { crate::report::Colours::Diverging } else { crate::report::Colours::Sequential },
+                    zero: signed.then(|| ZeroSet { label: format!("{name} = 0"), values: values.clone() }),
+                    marks: marks.clone(),
+                    size: Size { width: 900, height: 560 },
+                    ..HeatMap::default()
+                };
+                let path = pipeline.out.join(format!("landscape-{}.svg", name.replace('/', "-")));
+                let svg = map.save(&path)?;
+                figures.push((path, Figure { caption: map.title.clone(), svg }));
+            }
+            Ok(figures)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Predicted and observed trajectories of a few test windows, with the spread over θ.
+fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> {
+    let windows = pipeline.test_windows();
+    let all = trajectories(windows, &pipeline.prepared.dataset.residual_scale);
+    let examples = 4.min(all.count);
+    let rows: Vec<u32> = (0..examples).map(|i| (i * all.count / examples) as u32).collect();
+    let p = pipeline.model.theta.len();
+    let spread = 9;
+    let middle: Vec<f64> = (0..p).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
+    let estimate = results.estimates.first().map_or(middle, |e| e.theta.clone());
+    // The first value of θ is the estimate; the others run along the diagonal of the box.
+    let thetas: Vec<Vec<f64>> = (0..=spread)
+        .map(|s| match s {
+            0 => estimate.clone(),
+            _ => (0..p).map(|i| pipeline.model.theta_spec(i).at((s - 1) as f64 / (spread - 1) as f64)).collect(),
+        })
+        .collect();
+    let repeated: Vec<u32> = thetas.iter().flat_map(|_| rows.clone()).collect();
+    let theta: Vec<f64> = thetas.iter().flat_map(|t| std::iter::repeat_n(t.clone(), examples).flatten()).collect();
+    let job = Job {
+        trajectories: &all,
+        rows: &repeated,
+        theta: &theta,
+        multiplicity: None,
+        groups: 1,
+        members: &[],
+        weights: &results.weights,
+        objective: &pipeline.model.objective,
+    };
+    let rollout = pipeline.device.simulate(&job)?;
+    let (t, k, dt) = (all.steps, pipeline.model.outputs.len(), pipeline.study.spec.solver.dt);
+    let first = match &all.start {
+        Start::Observations(v) | Start::States(v) => v,
+    };
+    let example = |e: usize| {
+        let row = rows[e] as usize;
+        let start = |o: usize| first[row * k + o];
+        let trace = |o: usize| {
+            let run = |s: usize| -> Vec<f64> {
+                let steps = (0..t).map(|j| rollout.predictions[((s * examples + e) * t + j) * k + o]);
+                std::iter::once(start(o)).chain(steps).collect()
+            };
+            let observed = (0..t).map(|j| all.targets.as_ref().map_or(f64::NAN, |y| y[(row * t + j) * k + o]));
+            let runs: Vec<Vec<f64>> = (0..=spread).map(run).collect();
+            let extreme = |pick: fn(f64, f64) -> f64| (0..=t).map(|j| runs.iter().map(|r| r[j]).reduce(pick).unwrap_or(f64::NAN)).collect();
+            Trace {
+                observed: std::iter::once(start(o)).chain(observed).collect(),
+                predicted: runs[0].clone(),
+                spread: Some((extreme(f64::min), extreme(f64::max))),
+            }
+        };
+        let t0 = all.t0.get(row).copied().unwrap_or(0.0);
+        Example {
+            name: format!("test window {row}"),
+            time: (0..=t).map(|j| t0 + j as f64 * dt).collect(),
+            traces: (0..k).map(trace).collect(),
+        }
+    };
+    let figure = TrajectoryFigure {
+        time_label: "time".into(),
+        outputs: pipeline.model.outputs.clone(),
+        examples: (0..examples).map(example).collect(),
+    };
+    let svg = figure.save(&pipeline.out.join("predictions.svg"))?;
+    let caption = "Observed test windows, prediction at the estimate, and its spread over the box of the parameters.".into();
+    Ok(Section { heading: "Predictions".into(), figures: vec![Figure { caption, svg }], ..Section::default() })
+}
+
+fn training(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> {
+    let history = &results.trained.history;
+    let penalties = pipeline.model.objective.penalties.iter().enumerate().map(|(i, p)| {
+        let values: Vec<f64> = history.iter().map(|m| m.penalties.get(i).copied().unwrap_or(f64::NAN)).collect();
+        (p.name.clone(), values)
+    });
+    let validation: Vec<f64> = history.iter().map(|m| m.validation.unwrap_or(f64::NAN)).collect();
+    let curve = TrainingCurve {
+        epoch: history.iter().map(|m| m.epoch as f64).collect(),
+        loss: history.iter().map(|m| m.loss).collect(),
+        penalties: penalties.collect(),
+        validation: if validation.iter().any(|v| v.is_finite()) { validation } else { Vec::new() },
+        rate: history.iter().map(|m| m.rate).collect(),
+    };
+    let svg = curve.save(&pipeline.out.join("training.svg"))?;
+    let caption = "Loss with θ drawn from its prior, penalties without their weights, learning rate.".into();
+    let table = history.last().map(|m| Table {
+        head: vec!["epoch".into(), "loss".into(), "validation".into(), "gradient norm".into(), "trajectories/s".into()],
+        rows: vec![vec![
+            m.epoch.to_string(),
+            number(m.loss),
+            m.validation.map_or("–".into(), number),
+            number(m.gradient_norm),
+            number(m.trajectories_per_s),
+        ]],
+    });
+    Ok(Section { heading: "Training".into(), figures: vec![Figure { caption, svg }], table, ..Section::default() })
+}
+
+fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
+    let data = &pipeline.prepared;
+    let a = &pipeline.arguments;
+    let source = match (&a.data, pipeline.study.data.as_ref().and_then(|d| d.simulate.as_ref())) {
+        (Some(path), _) => path.file_name().map_or("given with --data".into(), |n| format!("{} (given with --data)", n.display())),
+        (None, Some(simulate)) => format!("simulated, {} episodes, seed {}", simulate.episodes, simulate.seed),
+        (None, None) => "as [data] says".into(),
+    };
+    vec![
+        ("version".into(), format!("greybox {}", env!("CARGO_PKG_VERSION"))),
+        ("device".into(), pipeline.device.description()),
+        ("seed".into(), pipeline.study.train.as_ref().map_or(0, |t| t.seed).to_string()),
+        ("setting".into(), if a.full { "published (--full)".into() } else { "default".into() }),
+        ("--set".into(), if a.settings.is_empty() { "none".into() } else { a.settings.join(", ") }),
+        ("data".into(), source),
+        ("windows".into(), format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count)),
+        ("weights".into(), pipeline.model.weights.per_member().to_string()),
+    ]
+}

@@ -1,0 +1,419 @@
+//! The phases of a study, each usable alone: open, data, train, estimate, landscape.
+
+use super::Failure;
+use crate::data::npz::{Array, Element, write_npz};
+use crate::device::{self, DEFAULT_BUDGET, Device, Precision, Start, Trajectories};
+use crate::model::{Model, load_weights, save_weights};
+use crate::program::Weights;
+use crate::study::{
+    Axis, Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, trajectories,
+};
+use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What all commands on a study share.
+#[derive(Args, Clone)]
+pub struct StudyArguments {
+    /// The study's TOML.
+    pub study: PathBuf,
+    /// Read data from here (file or folder) in place of what [data] says.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// auto, cpu, gpu or an adapter's name.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Arithmetic of the CPU device.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: super::eval::PrecisionName,
+    /// Folder of results; default: runs/NAME, NAME being the study's folder.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Seed of weights, θ, batches and bootstrap in place of train.seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Use the published setting, the [full] table.
+    #[arg(long)]
+    pub full: bool,
+    /// Set a key of the study, for example --set train.epochs=20; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+}
+
+/// A study being run.
+pub struct Pipeline {
+    /// The study.
+    pub study: Study,
+    /// What was asked.
+    pub arguments: StudyArguments,
+    /// The model.
+    pub model: Model,
+    /// The device.
+    pub device: Box<dyn Device>,
+    /// The data.
+    pub prepared: Prepared,
+    /// Folder of results.
+    pub out: PathBuf,
+    /// Seconds of each phase.
+    pub timings: Vec<(String, f64)>,
+}
+
+impl Pipeline {
+    /// Opens a study: model, device and data.
+    pub fn open(arguments: &StudyArguments) -> Result<Pipeline, Failure> {
+        let start = Instant::now();
+        let mut study = Study::open_with(&arguments.study, arguments.full, &arguments.settings)?;
+        if let (Some(seed), Some(train)) = (arguments.seed, &mut study.train) {
+            train.seed = seed;
+        }
+        let model = Model::load(study.spec.clone(), study.base())?;
+        let precision: Precision = arguments.precision.into();
+        let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+        eprintln!("device: {}", device.description());
+        let opened = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let prepared = prepare(&study, &model, arguments.data.as_deref())?;
+        let counts = [prepared.train.count, prepared.validation.count, prepared.test.count];
+        eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
+        let name = std::path::absolute(study.base()).ok();
+        let name = name.as_deref().and_then(Path::file_name).map_or("study".into(), |n| n.to_os_string());
+        let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
+        std::fs::create_dir_all(&out).with_context(|| format!("{}", out.display()))?;
+        let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
+        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
+    }
+
+    fn seed(&self) -> u64 {
+        self.study.train.as_ref().map_or(0, |t| t.seed)
+    }
+
+    /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
+    fn fingerprint(&self) -> String {
+        let a = &self.arguments;
+        let parts = format!(
+            "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
+            self.study.text, self.model.source, self.seed(), a.full, a.settings, a.data, a.precision as u32
+        );
+        // FNV-1a: stable between versions of the standard library.
+        let hash = parts.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
+        format!("{hash:016x}")
+    }
+
+    fn checkpoint_path(&self) -> PathBuf {
+        self.out.join("checkpoint.safetensors")
+    }
+
+    /// Trains, or continues from the checkpoint of this very study.
+    pub fn train(&mut self) -> Result<Trained, Failure> {
+        let start = Instant::now();
+        let config = self.study.section(&self.study.train, "train")?.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let handler = stop.clone();
+        // A second Ctrl-C ends at once. A handler that cannot be set leaves the default behaviour.
+        let _ = ctrlc::set_handler(move || {
+            if handler.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+            eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+        });
+        let (path, fingerprint) = (self.checkpoint_path(), self.fingerprint());
+        let resumed = match Checkpoint::load(&path)? {
+            Some(c) if c.study == fingerprint => c.epoch,
+            _ => 0,
+        };
+        if resumed > 0 {
+            eprintln!("continuing from epoch {resumed} of {} ({})", config.epochs, path.display());
+        }
+        let metrics_path = self.out.join("metrics.jsonl");
+        let mut metrics = std::fs::OpenOptions::new()
+            .create(true)
+            .append(resumed > 0)
+            .truncate(resumed == 0)
+            .write(true)
+            .open(&metrics_path)
+            .with_context(|| format!("{}", metrics_path.display()))?;
+        let progress = Progress::new(config.epochs, resumed, &self.model);
+        let training = Training {
+            device: self.device.as_ref(),
+            config: &config,
+            objective: &self.model.objective,
+            train: &self.prepared.train,
+            validation: Some(&self.prepared.validation),
+            single: matches!(self.arguments.precision.into(), Precision::F32),
+            checkpoint: Some((&path, &fingerprint)),
+        };
+        let trained = training.run(|m| {
+            if let Ok(line) = serde_json::to_string(m) {
+                let _ = writeln!(metrics, "{line}");
+            }
+            progress.show(m);
+            !stop.load(Ordering::SeqCst)
+        })?;
+        progress.finish();
+        let double = matches!(self.arguments.precision.into(), Precision::F64);
+        save_weights(&self.out.join("weights.safetensors"), &self.model.weights, &trained.last, 0, double)?;
+        save_weights(&self.out.join("best.safetensors"), &self.model.weights, &trained.best, 0, double)?;
+        self.timings.push(("train".into(), start.elapsed().as_secs_f64()));
+        if trained.interrupted {
+            return Err(Failure::Interrupted(format!(
+                "stopped after epoch {}; the same command continues from {}",
+                trained.history.len(),
+                path.display()
+            )));
+        }
+        Ok(trained)
+    }
+
+    /// The finished training of this study, or an error that says how to get it.
+    pub fn trained(&self) -> Result<Trained, Failure> {
+        let fingerprint = self.fingerprint();
+        let found = Checkpoint::load(&self.checkpoint_path())?.filter(|c| c.study == fingerprint && c.epoch > 0);
+        let Some(c) = found else {
+            let command = format!("greybox train {}", self.arguments.study.display());
+            return Err(anyhow!("{} holds no training of this study with these settings\nhelp: run `{command}` first", self.out.display()).into());
+        };
+        Ok(Trained {
+            last: Weights { members: 1, values: c.weights },
+            best: Weights { members: 1, values: c.best },
+            history: c.history,
+            interrupted: false,
+        })
+    }
+
+    /// The weights that estimates use.
+    pub fn chosen(&self, trained: &Trained, weights: Option<&Path>) -> Result<Weights, Failure> {
+        match weights {
+            Some(path) => Ok(load_weights(path, &self.model.weights)?),
+            None if self.study.train.as_ref().is_some_and(|t| t.keep_best) => Ok(trained.best.clone()),
+            None => Ok(trained.last.clone()),
+        }
+    }
+
+    /// Test windows, or validation or training windows where there are none.
+    pub fn test_windows(&self) -> &crate::data::Windows {
+        let data = &self.prepared.dataset;
+        [&data.test, &data.validation].into_iter().find(|w| w.count > 0).unwrap_or(&data.train)
+    }
+
+    /// Estimates θ by every criterion of the study.
+    pub fn estimate(&mut self, weights: &Weights) -> Result<Vec<Estimate>, Failure> {
+        let start = Instant::now();
+        let criteria = self.criteria()?;
+        let windows = self.test_windows();
+        let free = self.free();
+        let most = if free.len() > 1 { self.study.estimate.trajectories } else { usize::MAX };
+        let (chosen, block) = thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+        let blocks = block.iter().max().map_or(0, |b| *b as usize + 1);
+        let sweep = Sweep {
+            device: self.device.as_ref(),
+            weights,
+            trajectories: &chosen,
+            block: &block,
+            blocks,
+            budget: DEFAULT_BUDGET / 8,
+        };
+        let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
+        self.timings.push(("estimate".into(), start.elapsed().as_secs_f64()));
+        Ok(estimates)
+    }
+
+    /// Parameters that are neither fixed nor without a box.
+    pub fn free(&self) -> Vec<usize> {
+        (0..self.model.theta.len())
+            .filter(|i| {
+                let [low, high] = self.model.theta_spec(*i).range();
+                low < high
+            })
+            .collect()
+    }
+
+    /// What is minimised: named penalties alone, or the whole objective.
+    pub fn criteria(&self) -> Result<Vec<Criterion>, Failure> {
+        let objective = &self.model.objective;
+        let names: Vec<String> = match self.study.estimate.criteria.as_slice() {
+            [] if objective.penalties.is_empty() => vec!["objective".into()],
+            [] => objective.penalties.iter().map(|p| p.name.clone()).collect(),
+            given => given.to_vec(),
+        };
+        let known = || objective.penalties.iter().map(|p| p.name.as_str()).chain(["objective"]).collect::<Vec<_>>().join(", ");
+        names
+            .into_iter()
+            .map(|name| {
+                let objective = if name == "objective" {
+                    objective.clone()
+                } else if objective.penalties.iter().any(|p| p.name == name) {
+                    objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 })
+                } else {
+                    return Err(anyhow!("estimate.criteria: no penalty is called `{name}`\nhelp: use one of {}", known()).into());
+                };
+                Ok(Criterion { name, objective })
+            })
+            .collect()
+    }
+
+    /// The landscape around an estimate.
+    pub fn landscape(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Landscape>, Failure> {
+        let start = Instant::now();
+        let config = &self.study.landscape;
+        let free = self.free();
+        let indices: Vec<usize> = if config.axes.is_empty() {
+            free.iter().copied().take(2).collect()
+        } else {
+            let find = |name: &String| {
+                let index = self.model.theta.iter().position(|t| t == name).filter(|i| free.contains(i));
+                index.ok_or_else(|| anyhow!("landscape.axes: `{name}` is not a free parameter\nhelp: use {}", free.iter().map(|i| self.model.theta[*i].as_str()).collect::<Vec<_>>().join(", ")))
+            };
+            config.axes.iter().map(find).collect::<Result<_, _>>()?
+        };
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        if indices.len() > 2 {
+            return Err(anyhow!("landscape.axes names {} parameters\nhelp: use one or two", indices.len()).into());
+        }
+        let points = config.points.unwrap_or(if indices.len() == 1 { 101 } else { 21 }).max(2);
+        let axes = indices
+            .iter()
+            .map(|&index| {
+                let spec = self.model.theta_spec(index);
+                let values = (0..points).map(|i| spec.at(i as f64 / (points - 1) as f64)).collect();
+                Axis { index, name: self.model.theta[index].clone(), values }
+            })
+            .collect();
+        let windows = self.test_windows();
+        let (chosen, block) =
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, config.trajectories);
+        let sweep = Sweep {
+            device: self.device.as_ref(),
+            weights,
+            trajectories: &chosen,
+            block: &block,
+            blocks: block.iter().max().map_or(0, |b| *b as usize + 1),
+            budget: DEFAULT_BUDGET / 8,
+        };
+        let result = landscape(&sweep, &self.model.objective, axes, base)?;
+        write_landscape(&self.out.join("landscape.npz"), &result)?;
+        self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));
+        Ok(Some(result))
+    }
+
+    /// θ where each criterion is least with the perfect correction, for one free parameter.
+    pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<f64>> {
+        let none = vec![None; criteria.len()];
+        let [free] = self.free()[..] else { return none };
+        let Some(oracle) = Oracle::new(&self.model, self.test_windows(), &self.prepared.dataset.episodes) else { return none };
+        let spec = self.model.theta_spec(free);
+        let mut theta: Vec<f64> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i).at(0.5)).collect();
+        let mut best = vec![(f64::INFINITY, f64::NAN); criteria.len()];
+        for i in 0..=80 {
+            theta[free] = spec.at(i as f64 / 80.0);
+            let sums = oracle.sums(&theta);
+            for (best, criterion) in best.iter_mut().zip(criteria) {
+                // Without a loss there is no oracle of L + λR.
+                let value = criterion.objective.evaluate(&sums).0.objective;
+                if criterion.objective.loss_weight == 0.0 && value < best.0 {
+                    *best = (value, theta[free]);
+                }
+            }
+        }
+        best.into_iter().map(|(_, theta)| theta.is_finite().then_some(theta)).collect()
+    }
+}
+
+/// At most `most` trajectories, evenly chosen, with their blocks renumbered from 0.
+fn thin(all: &Trajectories, episode: &[u32], most: usize) -> (Trajectories, Vec<u32>) {
+    let n = all.count;
+    let kept: Vec<usize> = if n <= most { (0..n).collect() } else { (0..most).map(|i| i * n / most).collect() };
+    let pick = |values: &[f64]| -> Vec<f64> {
+        let width = values.len() / n.max(1);
+        kept.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect()
+    };
+    let mut known: Vec<u32> = Vec::new();
+    let block = kept
+        .iter()
+        .map(|i| {
+            let position = known.iter().position(|e| *e == episode[*i]);
+            position.unwrap_or_else(|| {
+                known.push(episode[*i]);
+                known.len() - 1
+            }) as u32
+        })
+        .collect();
+    let start = match &all.start {
+        Start::States(s) => Start::States(pick(s)),
+        Start::Observations(s) => Start::Observations(pick(s)),
+    };
+    let targets = all.targets.as_ref().map(|t| pick(t));
+    let (inputs, t0) = (pick(&all.inputs), pick(&all.t0));
+    (Trajectories { count: kept.len(), start, inputs, t0, targets, ..all.clone() }, block)
+}
+
+fn write_landscape(path: &Path, landscape: &Landscape) -> Result<(), Failure> {
+    let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
+    let mut arrays: Vec<(String, Array)> =
+        landscape.axes.iter().map(|a| (format!("axis/{}", a.name), Array::vector(a.values.clone()))).collect();
+    for (name, values) in landscape.quantities.iter().chain([&("failures".to_string(), landscape.failures.clone())]) {
+        arrays.push((name.clone(), Array { shape: shape.clone(), values: values.clone() }));
+    }
+    let views: Vec<(&str, &Array, Element)> = arrays.iter().map(|(n, a)| (n.as_str(), a, Element::F64)).collect();
+    Ok(write_npz(path, &views)?)
+}
+
+/// A progress bar on a terminal, a line now and then elsewhere.
+struct Progress {
+    bar: Option<indicatif::ProgressBar>,
+    names: Vec<String>,
+    epochs: usize,
+    every: usize,
+    start: Instant,
+    first: usize,
+}
+
+impl Progress {
+    fn new(epochs: usize, done: usize, model: &Model) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = indicatif::ProgressStyle::with_template("epoch {pos}/{len} {bar:30} {msg}, {eta} left");
+            let bar = indicatif::ProgressBar::new(epochs as u64);
+            bar.set_position(done as u64);
+            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
+        });
+        let names = model.objective.penalties.iter().map(|p| p.name.clone()).collect();
+        Progress { bar, names, epochs, every: epochs.div_ceil(10).max(1), start: Instant::now(), first: done }
+    }
+
+    fn show(&self, m: &EpochMetrics) {
+        let penalties: Vec<String> = self.names.iter().zip(&m.penalties).map(|(n, v)| format!("{n} {v:.3e}")).collect();
+        let text = format!("loss {:.3e}, {}, rate {:.1e}, {:.0} trajectories/s", m.loss, penalties.join(", "), m.rate, m.trajectories_per_s);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(text);
+                bar.inc(1);
+            }
+            None if m.epoch.is_multiple_of(self.every) || m.epoch == self.epochs => {
+                let done = (m.epoch - self.first).max(1) as f64;
+                let left = self.start.elapsed().as_secs_f64() / done * (self.epochs - m.epoch) as f64;
+                eprintln!("epoch {}/{}: {text}, {left:.0} s left", m.epoch, self.epochs);
+            }
+            None => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}
+
+/// Refuses studies without free parameters where an estimate is asked for.
+pub fn require_free(pipeline: &Pipeline) -> Result<(), Failure> {
+    if pipeline.free().is_empty() {
+        return Err(anyhow!("no parameter is free\nhelp: give [theta.NAME] bounds = [low, high] and no `fixed`").into());
+    }
+    Ok(())
+}

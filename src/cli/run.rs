@@ -1,0 +1,136 @@
+//! `greybox run`, `train`, `estimate`, `landscape`, `report`.
+
+use super::Failure;
+use super::figures::{Results, write_report};
+use super::pipeline::{Pipeline, StudyArguments, require_free};
+use crate::study::Estimate;
+use anyhow::Context;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Simulate or load data, train, estimate θ, compute the landscape, write the report. Continues an interrupted run.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  greybox run examples/pendulum/study.toml\n  \
+    greybox run study.toml --data recording.npz --set train.epochs=20 --out runs/try")]
+pub struct RunArguments {
+    #[command(flatten)]
+    study: StudyArguments,
+}
+
+/// One phase on an existing training.
+#[derive(Args)]
+#[command(after_help = "Example:\n  greybox train study.toml && greybox estimate study.toml")]
+pub struct PhaseArguments {
+    #[command(flatten)]
+    study: StudyArguments,
+    /// Weights to use in place of those of the finished training.
+    #[arg(long)]
+    weights: Option<PathBuf>,
+}
+
+/// The whole road.
+pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let trained = pipeline.train()?;
+    finish(&mut pipeline, trained, None)
+}
+
+/// Training only.
+pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let trained = pipeline.train()?;
+    if let Some(last) = trained.history.last() {
+        println!("loss {:.6e}", last.loss);
+    }
+    println!("{}", pipeline.out.join("weights.safetensors").display());
+    Ok(())
+}
+
+/// Everything behind training, from its checkpoint.
+pub fn report(arguments: &PhaseArguments) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let trained = pipeline.trained()?;
+    finish(&mut pipeline, trained, arguments.weights.as_deref())
+}
+
+/// Estimates only.
+pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::open(&arguments.study)?;
+    require_free(&pipeline)?;
+    let weights = weights(&pipeline, arguments)?;
+    let estimates = pipeline.estimate(&weights)?;
+    let oracles = pipeline.oracles(&pipeline.criteria()?);
+    print_estimates(&pipeline, &estimates, &oracles);
+    Ok(())
+}
+
+/// The landscape only.
+pub fn landscape(arguments: &PhaseArguments) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::open(&arguments.study)?;
+    require_free(&pipeline)?;
+    let weights = weights(&pipeline, arguments)?;
+    let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
+    if let Some(landscape) = pipeline.landscape(&weights, &middle)? {
+        for path in super::figures::landscape_figures(&pipeline, &landscape, &[], &[])?.into_iter().map(|f| f.0) {
+            println!("{}", path.display());
+        }
+    }
+    println!("{}", pipeline.out.join("landscape.npz").display());
+    Ok(())
+}
+
+fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::program::Weights, Failure> {
+    match &arguments.weights {
+        Some(path) => Ok(crate::model::load_weights(path, &pipeline.model.weights)?),
+        None => pipeline.chosen(&pipeline.trained()?, None),
+    }
+}
+
+fn finish(pipeline: &mut Pipeline, trained: crate::train::Trained, weights: Option<&std::path::Path>) -> Result<(), Failure> {
+    let weights = pipeline.chosen(&trained, weights)?;
+    let estimates = pipeline.estimate(&weights)?;
+    let criteria = pipeline.criteria()?;
+    let oracles = pipeline.oracles(&criteria);
+    let middle = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
+    let base: Vec<f64> = estimates.first().map_or(middle, |e| e.theta.clone());
+    let landscape = pipeline.landscape(&weights, &base)?;
+    save_estimates(pipeline, &estimates, &oracles)?;
+    let results = Results { trained, weights, estimates, oracles, landscape };
+    let path = write_report(pipeline, &results)?;
+    print_estimates(pipeline, &results.estimates, &results.oracles);
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// Further estimates on stderr, the first one on stdout as `theta NAME = VALUE`.
+fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<f64>]) {
+    let free = pipeline.free();
+    for (estimate, oracle) in estimates.iter().zip(oracles) {
+        for &i in &free {
+            let interval = estimate.interval.as_ref().map_or(String::new(), |v| format!(", 95 % [{:.4}, {:.4}]", v[i].0, v[i].1));
+            let oracle = oracle.map_or(String::new(), |o| format!(", perfect correction {o:.4}"));
+            eprintln!("{} by {}: {:.6}{interval}{oracle}", pipeline.model.theta[i], estimate.criterion, estimate.theta[i]);
+        }
+    }
+    if let Some(first) = estimates.first() {
+        for &i in &free {
+            println!("theta {} = {}", pipeline.model.theta[i], first.theta[i]);
+        }
+    }
+}
+
+fn save_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<f64>]) -> Result<(), Failure> {
+    let rows: Vec<serde_json::Value> = estimates
+        .iter()
+        .zip(oracles)
+        .map(|(e, oracle)| {
+            let theta: serde_json::Map<String, serde_json::Value> =
+                pipeline.model.theta.iter().zip(&e.theta).map(|(n, v)| (n.clone(), (*v).into())).collect();
+            serde_json::json!({ "criterion": e.criterion, "theta": theta, "value": e.value, "interval": e.interval,
+                "oracle": oracle, "method": e.method })
+        })
+        .collect();
+    let path = pipeline.out.join("estimates.json");
+    let text = serde_json::to_string_pretty(&rows)?;
+    Ok(std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?)
+}
