@@ -43,78 +43,116 @@ pub struct Product<'a, T> {
     pub initial: Initial<'a, T>,
 }
 
-impl<T: Real> WithSimd for Product<'_, T> {
+/// A number type with vectors of every instruction set.
+pub trait Vector: Real {
+    /// The vector.
+    type Of<S: Simd>: Copy;
+    /// The same number in all places.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Of<S>;
+    /// a · b + c with one rounding.
+    fn multiply_add<S: Simd>(simd: S, a: Self::Of<S>, b: Self::Of<S>, c: Self::Of<S>) -> Self::Of<S>;
+    /// A slice as vectors.
+    fn vectors<S: Simd>(x: &[Self]) -> &[Self::Of<S>];
+    /// A slice as vectors to write.
+    fn vectors_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Of<S>];
+}
+
+macro_rules! vector {
+    ($t:ident, $of:ident, $splat:ident, $multiply_add:ident, $vectors:ident, $vectors_mut:ident) => {
+        impl Vector for $t {
+            type Of<S: Simd> = S::$of;
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: $t) -> S::$of {
+                simd.$splat(x)
+            }
+            #[inline(always)]
+            fn multiply_add<S: Simd>(simd: S, a: S::$of, b: S::$of, c: S::$of) -> S::$of {
+                simd.$multiply_add(a, b, c)
+            }
+            #[inline(always)]
+            fn vectors<S: Simd>(x: &[$t]) -> &[S::$of] {
+                S::$vectors(x).0
+            }
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(x: &mut [$t]) -> &mut [S::$of] {
+                S::$vectors_mut(x).0
+            }
+        }
+    };
+}
+
+vector!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s, as_mut_simd_f32s);
+vector!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s, as_mut_simd_f64s);
+
+impl<T: Vector> WithSimd for Product<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         // Two vectors of columns and 8 (or 4) rows keep both multiply-add units busy within the registers there are.
-        match (S::F32_LANES * 4 / size_of::<T>(), S::REGISTER_COUNT >= 32) {
-            (16, _) => self.blocks::<8, 32>(),
-            (8, true) => self.blocks::<8, 16>(),
-            (8, false) => self.blocks::<4, 16>(),
-            (4, true) => self.blocks::<8, 8>(),
-            _ => self.blocks::<4, 8>(),
-        }
+        if S::REGISTER_COUNT >= 32 { self.blocks::<S, 8>(simd) } else { self.blocks::<S, 4>(simd) }
     }
 }
 
-impl<T: Real> Product<'_, T> {
+impl<T: Vector> Product<'_, T> {
     #[inline(always)]
-    fn blocks<const R: usize, const N: usize>(mut self) {
-        for column in (0..self.columns).step_by(N) {
+    fn blocks<S: Simd, const R: usize>(mut self, simd: S) {
+        let width = 2 * size_of::<T::Of<S>>() / size_of::<T>();
+        for column in (0..self.columns).step_by(width) {
             let mut row = 0;
             while row + R <= self.rows {
-                self.block::<R, N>(row, column);
+                self.block::<S, R>(simd, row, column, width);
                 row += R;
             }
             while row + 2 <= self.rows {
-                self.block::<2, N>(row, column);
+                self.block::<S, 2>(simd, row, column, width);
                 row += 2;
             }
             if row < self.rows {
-                self.block::<1, N>(row, column);
+                self.block::<S, 1>(simd, row, column, width);
             }
         }
     }
 
     #[inline(always)]
-    fn block<const R: usize, const N: usize>(&mut self, row: usize, column: usize) {
-        let mut sums = [[T::ZERO; N]; R];
+    fn block<S: Simd, const R: usize>(&mut self, simd: S, row: usize, column: usize, width: usize) {
+        let mut sums = [[T::splat(simd, T::ZERO); 2]; R];
         match self.initial {
             Initial::Rows(None) => {}
             Initial::Rows(Some(values)) => {
                 for (sum, value) in sums.iter_mut().zip(&values[row..row + R]) {
-                    *sum = [*value; N];
+                    *sum = [T::splat(simd, *value); 2];
                 }
             }
             Initial::Accumulate => {
                 for (r, sum) in sums.iter_mut().enumerate() {
                     let start = (row + r) * self.c_stride + column;
-                    sum.copy_from_slice(&self.c[start..start + N]);
+                    let c = T::vectors::<S>(&self.c[start..start + width]);
+                    *sum = [c[0], c[1]];
                 }
             }
         }
-        // Slices cut to exact ends let the compiler drop the bounds checks of the inner loop.
+        // Slices cut to exact ends let the compiler drop most bounds checks of the inner loop.
         let a: [&[T]; R] = std::array::from_fn(|r| {
             let start = (row + r) * self.row_stride;
             &self.a[start..start + (self.depth.max(1) - 1) * self.depth_stride + 1]
         });
-        let (mut at, mut bt) = (0, column);
-        for _ in 0..self.depth {
-            let b: &[T; N] = self.b[bt..bt + N].try_into().expect("a block of columns");
+        for k in 0..self.depth {
+            let start = k * self.b_stride + column;
+            let b = T::vectors::<S>(&self.b[start..start + width]);
+            let (b0, b1) = (b[0], b[1]);
             for r in 0..R {
-                let factor = a[r][at];
-                for n in 0..N {
-                    sums[r][n] = factor.mul_add(b[n], sums[r][n]);
-                }
+                let factor = T::splat(simd, a[r][k * self.depth_stride]);
+                sums[r] = [
+                    T::multiply_add(simd, factor, b0, sums[r][0]),
+                    T::multiply_add(simd, factor, b1, sums[r][1]),
+                ];
             }
-            at += self.depth_stride;
-            bt += self.b_stride;
         }
         for (r, sum) in sums.iter().enumerate() {
             let start = (row + r) * self.c_stride + column;
-            self.c[start..start + N].copy_from_slice(sum);
+            let c = T::vectors_mut::<S>(&mut self.c[start..start + width]);
+            (c[0], c[1]) = (sum[0], sum[1]);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::model::{Model, Seeds, Sums, ports};
 use crate::program::{Program, vjp};
 use crate::solve::{Costs, Plan, Tableau, TimeGrid, plan, tableau};
 use link::{Linked, link};
+use matrix::Vector;
 use rayon::prelude::*;
 use run::WeightGradient;
 use std::sync::Mutex;
@@ -40,7 +41,7 @@ pub struct Cpu<T> {
     reverse_pool: Mutex<Vec<Buffers<T>>>,
 }
 
-impl<T: Real> Cpu<T> {
+impl<T: Vector> Cpu<T> {
     /// Links a model's programs. `budget` limits activations and checkpoints, in bytes.
     pub fn new(model: &Model, budget: usize) -> Cpu<T> {
         let table = &model.weights;
@@ -183,7 +184,7 @@ fn chunks(job: &Job, tiles: &[TileRange]) -> Vec<std::ops::Range<usize>> {
     chunks
 }
 
-impl<T: Real> Device for Cpu<T> {
+impl<T: Vector> Device for Cpu<T> {
     fn description(&self) -> String {
         let (bits, threads) = (8 * size_of::<T>(), rayon::current_num_threads());
         let simd = format!("{:?}", pulp::Arch::new());
@@ -249,7 +250,7 @@ struct Waiting<'a, T> {
     checkpoints: Vec<T>,
 }
 
-impl<'a, T: Real> Pass<'a, T> {
+impl<'a, T: Vector> Pass<'a, T> {
     fn seeds(&self, sums: &[Sums]) -> Vec<Seeds> {
         reduce(self.setting.job, self.setting.job.objective, sums).1
     }

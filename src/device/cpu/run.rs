@@ -2,7 +2,7 @@
 
 use super::LANES;
 use super::link::{Linked, Step};
-use super::matrix::{Initial, Product, transpose};
+use super::matrix::{Initial, Product, Vector, transpose};
 use crate::graph::{CHUNK, Place, Real};
 use crate::program::{WeightId, WeightTable};
 use std::ops::Range;
@@ -81,7 +81,7 @@ pub fn allocate<T: Real>(memory: &mut Vec<T>, linked: &Linked, frames: usize) {
 }
 
 /// Runs a range of steps; `frame` is the offset of the stage's frame.
-pub fn run<T: Real>(
+pub fn run<T: Vector>(
     linked: &Linked,
     steps: Range<usize>,
     memory: &mut [T],

@@ -4,6 +4,7 @@
 //! trajectory's bits depend neither on the size of the batch nor on its place in it.
 
 use super::link::{Address, Linked};
+use super::matrix::Vector;
 use super::run::{Scratch, WeightGradient, WeightValues, run};
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};
@@ -73,7 +74,7 @@ pub struct TileGradient<T> {
     pub start: Vec<T>,
 }
 
-impl<'a, T: Real> Tile<'a, T> {
+impl<'a, T: Vector> Tile<'a, T> {
     /// A tile at its initial state.
     pub fn new(setting: &'a Setting<'a, T>, range: TileRange, buffers: &mut Buffers<T>) -> Self {
         let (job, model) = (setting.job, &setting.cpu.model);
