@@ -29,8 +29,10 @@ impl From<PrecisionName> for Precision {
 
 /// Run given inputs through a model: states, predictions, objective and, with --grad, its derivatives.
 #[derive(Args)]
-#[command(after_help = "Example:\n  greybox eval model.toml --weights w.safetensors --input in.npz --output out.npz --grad\n\n\
-    IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing).")]
+#[command(
+    after_help = "Example:\n  greybox eval model.toml --weights w.safetensors --input in.npz --output out.npz --grad\n\n\
+    IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing)."
+)]
 pub struct EvalArguments {
     /// Model or study TOML.
     model: PathBuf,
@@ -69,8 +71,8 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
         None => return Err(anyhow::anyhow!("the model has networks; give --weights FILE.safetensors").into()),
     };
     let arrays = Arrays::read(&arguments.input)?;
-    let (trajectories, theta) = read(&model, &arrays, arguments.steps)
-        .with_context(|| format!("{}", arguments.input.display()))?;
+    let (trajectories, theta) =
+        read(&model, &arrays, arguments.steps).with_context(|| format!("{}", arguments.input.display()))?;
     let rows: Vec<u32> = (0..trajectories.count as u32).collect();
     let job = Job {
         trajectories: &trajectories,
@@ -127,7 +129,10 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
         None if p == 0 => Vec::new(),
         _ => arrays.require("theta", &[Dim::Is("B", count), Dim::Is("p", p)])?.values.clone(),
     };
-    let y = arrays.get("y").map(|_| arrays.require("y", &[Dim::Is("B", count), Dim::Any("T"), Dim::Is("k", k)])).transpose()?;
+    let y = arrays
+        .get("y")
+        .map(|_| arrays.require("y", &[Dim::Is("B", count), Dim::Any("T"), Dim::Is("k", k)]))
+        .transpose()?;
     let u = match (arrays.get("u"), m) {
         (None, 0) => None,
         (Some(_), 0) => bail!("u is given, but the WGSL has no struct Input; remove u or declare Input"),
@@ -164,7 +169,11 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
             steps: intervals,
             start: Start::States(s0.values.clone()),
             inputs: u.map_or(Vec::new(), |a| cut(&a.values, a.shape[1], intervals + 1, m)),
-            t0: arrays.get("t0").map(|_| arrays.require("t0", &[Dim::Is("B", count)])).transpose()?.map_or(Vec::new(), |a| a.values.clone()),
+            t0: arrays
+                .get("t0")
+                .map(|_| arrays.require("t0", &[Dim::Is("B", count)]))
+                .transpose()?
+                .map_or(Vec::new(), |a| a.values.clone()),
             times: times.map(|a| a.values[..intervals + 1].to_vec()),
             targets: y.map(|a| cut(&a.values, a.shape[1], intervals, k)),
             residual_scale: None,

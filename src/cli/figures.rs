@@ -36,9 +36,11 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
         let figures = landscape_figures(pipeline, landscape, &results.estimates, &results.oracles)?;
         sections.push(Section {
             heading: "Landscape".into(),
-            text: vec!["Every point is a full evaluation of the test windows with the network frozen. Points where a \
+            text: vec![
+                "Every point is a full evaluation of the test windows with the network frozen. Points where a \
                  trajectory left the finite numbers are left out."
-                .into()],
+                    .into(),
+            ],
             figures: figures.into_iter().map(|(_, figure)| figure).collect(),
             table: None,
         });
@@ -98,8 +100,16 @@ fn statements(pipeline: &Pipeline, landscape: &Landscape, results: &Results) -> 
         (rmse.iter().copied().min_by(f64::total_cmp), rmse.iter().copied().max_by(f64::total_cmp))
     {
         let percent = 100.0 * (high / low - 1.0);
-        let verdict = if percent < 50.0 { "prediction alone hardly identifies the parameters" } else { "prediction alone prefers some values" };
-        out.push(format!("RMSE runs from {} to {} over the box (+{percent:.0} %): {verdict}.", number(low), number(high)));
+        let verdict = if percent < 50.0 {
+            "prediction alone hardly identifies the parameters"
+        } else {
+            "prediction alone prefers some values"
+        };
+        out.push(format!(
+            "RMSE runs from {} to {} over the box (+{percent:.0} %): {verdict}.",
+            number(low),
+            number(high)
+        ));
     }
     for (estimate, oracle) in results.estimates.iter().zip(&results.oracles) {
         for i in pipeline.free() {
@@ -107,7 +117,10 @@ fn statements(pipeline: &Pipeline, landscape: &Landscape, results: &Results) -> 
             let [low, high] = pipeline.model.theta_spec(i).range();
             let edge = (estimate.theta[i] - low).min(high - estimate.theta[i]) < 1e-6 * (high - low);
             if edge {
-                out.push(format!("{name} by {} lies at the edge of its box: the minimum may be outside.", estimate.criterion));
+                out.push(format!(
+                    "{name} by {} lies at the edge of its box: the minimum may be outside.",
+                    estimate.criterion
+                ));
             }
             if let (Some(oracle), Some(interval)) = (oracle, estimate.interval.as_ref().map(|v| v[i])) {
                 let inside = (interval.0..=interval.1).contains(oracle);
@@ -124,7 +137,10 @@ fn statements(pipeline: &Pipeline, landscape: &Landscape, results: &Results) -> 
     }
     let failed: f64 = landscape.failures.iter().filter(|f| **f > 0.0).count() as f64;
     if failed > 0.0 {
-        out.push(format!("At {failed:.0} of {} points of the landscape a trajectory diverged; they are left out.", landscape.failures.len()));
+        out.push(format!(
+            "At {failed:.0} of {} points of the landscape a trajectory diverged; they are left out.",
+            landscape.failures.len()
+        ));
     }
     out
 }
@@ -186,7 +202,11 @@ pub fn landscape_figures(
                     y: HeatAxis { label: label(pipeline, rows.index), values: rows.values.clone(), log: false },
                     label: name.clone(),
                     values: values.clone(),
-                    colours: if signed { crate::report::Colours::Diverging } else { crate::report::Colours::Sequential },
+                    colours: if signed {
+                        crate::report::Colours::Diverging
+                    } else {
+                        crate::report::Colours::Sequential
+                    },
                     zero: signed.then(|| ZeroSet { label: format!("{name} = 0"), values: values.clone() }),
                     marks: marks.clone(),
                     size: Size { width: 900, height: 560 },
@@ -246,7 +266,9 @@ fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failur
             };
             let observed = (0..t).map(|j| all.targets.as_ref().map_or(f64::NAN, |y| y[(row * t + j) * k + o]));
             let runs: Vec<Vec<f64>> = (0..=spread).map(run).collect();
-            let extreme = |pick: fn(f64, f64) -> f64| (0..=t).map(|j| runs.iter().map(|r| r[j]).reduce(pick).unwrap_or(f64::NAN)).collect();
+            let extreme = |pick: fn(f64, f64) -> f64| {
+                (0..=t).map(|j| runs.iter().map(|r| r[j]).reduce(pick).unwrap_or(f64::NAN)).collect()
+            };
             Trace {
                 observed: std::iter::once(start(o)).chain(observed).collect(),
                 predicted: runs[0].clone(),
@@ -266,7 +288,8 @@ fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failur
         examples: (0..examples).map(example).collect(),
     };
     let svg = figure.save(&pipeline.out.join("predictions.svg"))?;
-    let caption = "Observed test windows, prediction at the estimate, and its spread over the box of the parameters.".into();
+    let caption =
+        "Observed test windows, prediction at the estimate, and its spread over the box of the parameters.".into();
     Ok(Section { heading: "Predictions".into(), figures: vec![Figure { caption, svg }], ..Section::default() })
 }
 
@@ -303,7 +326,9 @@ fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
     let data = &pipeline.prepared;
     let a = &pipeline.arguments;
     let source = match (&a.data, pipeline.study.data.as_ref().and_then(|d| d.simulate.as_ref())) {
-        (Some(path), _) => path.file_name().map_or("given with --data".into(), |n| format!("{} (given with --data)", n.display())),
+        (Some(path), _) => {
+            path.file_name().map_or("given with --data".into(), |n| format!("{} (given with --data)", n.display()))
+        }
         (None, Some(simulate)) => format!("simulated, {} episodes, seed {}", simulate.episodes, simulate.seed),
         (None, None) => "as [data] says".into(),
     };
@@ -314,7 +339,10 @@ fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
         ("setting".into(), if a.full { "published (--full)".into() } else { "default".into() }),
         ("--set".into(), if a.settings.is_empty() { "none".into() } else { a.settings.join(", ") }),
         ("data".into(), source),
-        ("windows".into(), format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count)),
+        (
+            "windows".into(),
+            format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count),
+        ),
         ("weights".into(), pipeline.model.weights.per_member().to_string()),
     ]
 }

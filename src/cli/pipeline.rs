@@ -97,7 +97,13 @@ impl Pipeline {
         let a = &self.arguments;
         let parts = format!(
             "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
-            self.study.text, self.model.source, self.seed(), a.full, a.settings, a.data, a.precision as u32
+            self.study.text,
+            self.model.source,
+            self.seed(),
+            a.full,
+            a.settings,
+            a.data,
+            a.precision as u32
         );
         // FNV-1a: stable between versions of the standard library.
         let hash = parts.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
@@ -175,7 +181,11 @@ impl Pipeline {
         let found = Checkpoint::load(&self.checkpoint_path())?.filter(|c| c.study == fingerprint && c.epoch > 0);
         let Some(c) = found else {
             let command = format!("greybox train {}", self.arguments.study.display());
-            return Err(anyhow!("{} holds no training of this study with these settings\nhelp: run `{command}` first", self.out.display()).into());
+            return Err(anyhow!(
+                "{} holds no training of this study with these settings\nhelp: run `{command}` first",
+                self.out.display()
+            )
+            .into());
         };
         Ok(Trained {
             last: Weights { members: 1, values: c.weights },
@@ -207,7 +217,8 @@ impl Pipeline {
         let windows = self.test_windows();
         let free = self.free();
         let most = if free.len() > 1 { self.study.estimate.trajectories } else { usize::MAX };
-        let (chosen, block) = thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+        let (chosen, block) =
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
         let blocks = block.iter().max().map_or(0, |b| *b as usize + 1);
         let sweep = Sweep {
             device: self.device.as_ref(),
@@ -240,7 +251,8 @@ impl Pipeline {
             [] => objective.penalties.iter().map(|p| p.name.clone()).collect(),
             given => given.to_vec(),
         };
-        let known = || objective.penalties.iter().map(|p| p.name.as_str()).chain(["objective"]).collect::<Vec<_>>().join(", ");
+        let known =
+            || objective.penalties.iter().map(|p| p.name.as_str()).chain(["objective"]).collect::<Vec<_>>().join(", ");
         names
             .into_iter()
             .map(|name| {
@@ -249,7 +261,11 @@ impl Pipeline {
                 } else if objective.penalties.iter().any(|p| p.name == name) {
                     objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 })
                 } else {
-                    return Err(anyhow!("estimate.criteria: no penalty is called `{name}`\nhelp: use one of {}", known()).into());
+                    return Err(anyhow!(
+                        "estimate.criteria: no penalty is called `{name}`\nhelp: use one of {}",
+                        known()
+                    )
+                    .into());
                 };
                 Ok(Criterion { name, objective })
             })
@@ -266,7 +282,12 @@ impl Pipeline {
         } else {
             let find = |name: &String| {
                 let index = self.model.theta.iter().position(|t| t == name).filter(|i| free.contains(i));
-                index.ok_or_else(|| anyhow!("landscape.axes: `{name}` is not a free parameter\nhelp: use {}", free.iter().map(|i| self.model.theta[*i].as_str()).collect::<Vec<_>>().join(", ")))
+                index.ok_or_else(|| {
+                    anyhow!(
+                        "landscape.axes: `{name}` is not a free parameter\nhelp: use {}",
+                        free.iter().map(|i| self.model.theta[*i].as_str()).collect::<Vec<_>>().join(", ")
+                    )
+                })
             };
             config.axes.iter().map(find).collect::<Result<_, _>>()?
         };
@@ -306,7 +327,9 @@ impl Pipeline {
     pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<f64>> {
         let none = vec![None; criteria.len()];
         let [free] = self.free()[..] else { return none };
-        let Some(oracle) = Oracle::new(&self.model, self.test_windows(), &self.prepared.dataset.episodes) else { return none };
+        let Some(oracle) = Oracle::new(&self.model, self.test_windows(), &self.prepared.dataset.episodes) else {
+            return none;
+        };
         let spec = self.model.theta_spec(free);
         let mut theta: Vec<f64> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i).at(0.5)).collect();
         let mut best = vec![(f64::INFINITY, f64::NAN); criteria.len()];
@@ -388,7 +411,13 @@ impl Progress {
 
     fn show(&self, m: &EpochMetrics) {
         let penalties: Vec<String> = self.names.iter().zip(&m.penalties).map(|(n, v)| format!("{n} {v:.3e}")).collect();
-        let text = format!("loss {:.3e}, {}, rate {:.1e}, {:.0} trajectories/s", m.loss, penalties.join(", "), m.rate, m.trajectories_per_s);
+        let text = format!(
+            "loss {:.3e}, {}, rate {:.1e}, {:.0} trajectories/s",
+            m.loss,
+            penalties.join(", "),
+            m.rate,
+            m.trajectories_per_s
+        );
         match &self.bar {
             Some(bar) => {
                 bar.set_message(text);

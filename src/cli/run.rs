@@ -86,7 +86,11 @@ fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::pro
     }
 }
 
-fn finish(pipeline: &mut Pipeline, trained: crate::train::Trained, weights: Option<&std::path::Path>) -> Result<(), Failure> {
+fn finish(
+    pipeline: &mut Pipeline,
+    trained: crate::train::Trained,
+    weights: Option<&std::path::Path>,
+) -> Result<(), Failure> {
     let weights = pipeline.chosen(&trained, weights)?;
     let estimates = pipeline.estimate(&weights)?;
     let criteria = pipeline.criteria()?;
@@ -107,9 +111,13 @@ fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Optio
     let free = pipeline.free();
     for (estimate, oracle) in estimates.iter().zip(oracles) {
         for &i in &free {
-            let interval = estimate.interval.as_ref().map_or(String::new(), |v| format!(", 95 % [{:.4}, {:.4}]", v[i].0, v[i].1));
+            let interval =
+                estimate.interval.as_ref().map_or(String::new(), |v| format!(", 95 % [{:.4}, {:.4}]", v[i].0, v[i].1));
             let oracle = oracle.map_or(String::new(), |o| format!(", perfect correction {o:.4}"));
-            eprintln!("{} by {}: {:.6}{interval}{oracle}", pipeline.model.theta[i], estimate.criterion, estimate.theta[i]);
+            eprintln!(
+                "{} by {}: {:.6}{interval}{oracle}",
+                pipeline.model.theta[i], estimate.criterion, estimate.theta[i]
+            );
         }
     }
     if let Some(first) = estimates.first() {

@@ -21,8 +21,9 @@ pub fn read_csv(path: &Path, delimiter: Option<char>) -> Result<Arrays, DataErro
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     let delimiter = delimiter.unwrap_or_else(|| detect_delimiter(text));
-    let delimiter = u8::try_from(delimiter)
-        .map_err(|_| DataError::config("delimiter", format!("\"{delimiter}\" is not ASCII"), "give one of , ; or tab"))?;
+    let delimiter = u8::try_from(delimiter).map_err(|_| {
+        DataError::config("delimiter", format!("\"{delimiter}\" is not ASCII"), "give one of , ; or tab")
+    })?;
     let rows = read_rows(path, text, delimiter)?;
     columns(path, rows)
 }
@@ -106,8 +107,7 @@ fn columns(path: &Path, mut rows: Vec<Row>) -> Result<Arrays, DataError> {
             };
             match error {
                 Some(error) => arrays.refuse(name, error),
-                None => arrays
-                    .insert(name, Array::vector(all.iter().skip(column).step_by(width).copied().collect())),
+                None => arrays.insert(name, Array::vector(all.iter().skip(column).step_by(width).copied().collect())),
             }
         }
         refusal = refusal.or(error);

@@ -30,7 +30,11 @@ impl Dataset {
     pub fn assemble(config: &DataConfig, base: &Path, episodes: Vec<Episode>) -> Result<Self, DataError> {
         config.validate(true)?;
         if episodes.iter().all(|episode| episode.len == 0) {
-            return Err(DataError::values("data", "there are no episodes with steps", "look at path and steps in [data]"));
+            return Err(DataError::values(
+                "data",
+                "there are no episodes with steps",
+                "look at path and steps in [data]",
+            ));
         }
         let spacing = common_spacing(&episodes)?;
         let parts = Parts::of(&config.split, base, &episodes)?;

@@ -28,7 +28,8 @@ impl Episode {
         }
         if last - first + 1 != kept.len() && !resampled {
             let gap = kept.windows(2).find(|pair| pair[1] != pair[0] + 1).map_or(first, |pair| pair[0] + 1);
-            let problem = format!("row {gap} (from 0) has a missing value, and dropping it joins rows that are no neighbours");
+            let problem =
+                format!("row {gap} (from 0) has a missing value, and dropping it joins rows that are no neighbours");
             let remedy = "name the time column and set resample, or leave drop_missing out (NaN = not observed)";
             return Err(DataError::values(&self.name, problem, remedy));
         }
@@ -85,8 +86,9 @@ impl Episode {
         let Some(time) = self.time.take() else { return Ok(()) };
         let (begin, end) = ((time[0] / spacing - 1e-9).ceil(), (time[self.len - 1] / spacing + 1e-9).floor());
         let steps = (end - begin + 1.0).max(0.0);
-        if steps < 1.0 || steps > 1e9 {
-            let problem = format!("times from {} to {} hold {steps} multiples of {spacing}", time[0], time[self.len - 1]);
+        if !(1.0..=1e9).contains(&steps) {
+            let problem =
+                format!("times from {} to {} hold {steps} multiples of {spacing}", time[0], time[self.len - 1]);
             return Err(DataError::values(&self.name, problem, "choose another spacing for [data] resample"));
         }
         let times: Vec<f64> = (0..steps as usize).map(|step| (begin + step as f64) * spacing).collect();

@@ -119,9 +119,7 @@ impl Parts {
         let ratios = config.ratios.unwrap_or(SplitConfig::DEFAULT_RATIOS);
         let default = if episodes.len() < 3 { SplitBy::Time } else { SplitBy::Episode };
         match config.by.unwrap_or(default) {
-            SplitBy::Episode => {
-                Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes))
-            }
+            SplitBy::Episode => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
             SplitBy::Time => Ok(Self::by_time(ratios, episodes)),
         }
     }
@@ -163,7 +161,8 @@ fn share(episodes: usize, ratios: [f64; 3]) -> Result<[usize; 3], DataError> {
     for list in 0..3 {
         if ratios[list] > 0.0 && counts[list] == 0 {
             let used: usize = counts.iter().sum();
-            let richest = if counts[0] >= counts[1].max(counts[2]) { 0 } else { 1 + usize::from(counts[2] > counts[1]) };
+            let richest =
+                if counts[0] >= counts[1].max(counts[2]) { 0 } else { 1 + usize::from(counts[2] > counts[1]) };
             if used < episodes {
                 counts[list] = 1;
             } else if counts[richest] > 1 {

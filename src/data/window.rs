@@ -108,9 +108,7 @@ impl Windows {
         self.start.push(u32::try_from(start).map_err(too_many)?);
         self.past.extend_from_slice(past);
         self.future.extend_from_slice(future);
-        self.u.extend_from_slice(
-            &episode.inputs[initial * self.inputs..(initial + self.horizon + 1) * self.inputs],
-        );
+        self.u.extend_from_slice(&episode.inputs[initial * self.inputs..(initial + self.horizon + 1) * self.inputs]);
         self.t0.push(match &episode.time {
             Some(time) => time[initial],
             None => (episode.first_step + initial) as f64,

@@ -110,7 +110,10 @@ impl Job<'_> {
                 if model.encode.is_none() {
                     return Err(DeviceError::shape(
                         "first observation",
-                        format!("the state ({}) cannot be read off the observation; add fn initial", model.state.join(", ")),
+                        format!(
+                            "the state ({}) cannot be read off the observation; add fn initial",
+                            model.state.join(", ")
+                        ),
                     ));
                 }
             }
@@ -127,7 +130,10 @@ impl Job<'_> {
         if let Some(y) = &t.targets {
             expect("y", y.len(), t.count * t.steps * k, "B x T x k")?;
             if let Some(i) = y.iter().position(|v| v.is_infinite()) {
-                return Err(DeviceError::shape("y", format!("an infinite value at index {i}; NaN marks a missing one")));
+                return Err(DeviceError::shape(
+                    "y",
+                    format!("an infinite value at index {i}; NaN marks a missing one"),
+                ));
             }
         }
         if let Some(scale) = &t.residual_scale {
@@ -145,6 +151,11 @@ impl Job<'_> {
                 return Err(DeviceError::shape(name, format!("a non-finite value at index {i}")));
             }
         }
-        expect("weights", self.weights.values.len(), self.weights.members * model.weights.per_member(), "members x weights")
+        expect(
+            "weights",
+            self.weights.values.len(),
+            self.weights.members * model.weights.per_member(),
+            "members x weights",
+        )
     }
 }

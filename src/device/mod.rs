@@ -46,12 +46,7 @@ pub enum Precision {
 pub const DEFAULT_BUDGET: usize = 256 << 20;
 
 /// Opens the device of a name (`auto`, `cpu`) with a model.
-pub fn open(
-    name: &str,
-    precision: Precision,
-    model: &Model,
-    budget: usize,
-) -> Result<Box<dyn Device>, DeviceError> {
+pub fn open(name: &str, precision: Precision, model: &Model, budget: usize) -> Result<Box<dyn Device>, DeviceError> {
     match name {
         "auto" | "cpu" => Ok(match precision {
             Precision::F32 => Box::new(cpu::Cpu::<f32>::new(model, budget)),

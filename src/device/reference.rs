@@ -58,7 +58,13 @@ impl Number for Dual {
     fn apply(op: Op, args: [Dual; 3]) -> Dual {
         let value = (op.row().eval)(args.map(|a| a.value));
         let slope = match op {
-            Op::Select => if args[0].value != 0.0 { args[1].slope } else { args[2].slope },
+            Op::Select => {
+                if args[0].value != 0.0 {
+                    args[1].slope
+                } else {
+                    args[2].slope
+                }
+            }
             _ => partials(op, args.map(|a| a.value))
                 .iter()
                 .zip(args)
@@ -141,7 +147,12 @@ fn mul<N: Number>(a: N, b: N) -> N {
 }
 
 /// Evaluates a program without sinks for one sample; `weight(id, row, column)` reads a weight.
-fn evaluate<N: Number>(program: &Program, inputs: &[&[N]], weight: &dyn Fn(u32, usize) -> N, held: &mut Held) -> Vec<Vec<N>> {
+fn evaluate<N: Number>(
+    program: &Program,
+    inputs: &[&[N]],
+    weight: &dyn Fn(u32, usize) -> N,
+    held: &mut Held,
+) -> Vec<Vec<N>> {
     let mut values: Vec<Vec<N>> = Vec::with_capacity(program.values.len());
     let view = |values: &[Vec<N>], v: &View| values[v.value.index()][v.start..v.start + v.width].to_vec();
     for value in &program.values {
@@ -219,7 +230,9 @@ impl Point<f64> {
 
     /// The point with a direction.
     pub fn along(&self, direction: &Point<f64>) -> Point<Dual> {
-        let join = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(value, slope)| Dual { value: *value, slope: *slope }).collect();
+        let join = |a: &[f64], b: &[f64]| {
+            a.iter().zip(b).map(|(value, slope)| Dual { value: *value, slope: *slope }).collect()
+        };
         Point {
             weights: join(&self.weights, &direction.weights),
             theta: join(&self.theta, &direction.theta),
@@ -261,7 +274,11 @@ pub fn objective<N: Number>(model: &Model, job: &Job, point: &Point<N>, held: &m
             (0..m)
                 .map(|i| {
                     let at = |k: usize| t.inputs[(row * (t.steps + 1) + k) * m + i];
-                    N::constant(if right == 0.0 { left * at(interval) } else { left * at(interval) + right * at(interval + 1) })
+                    N::constant(if right == 0.0 {
+                        left * at(interval)
+                    } else {
+                        left * at(interval) + right * at(interval + 1)
+                    })
                 })
                 .collect()
         };

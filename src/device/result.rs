@@ -111,8 +111,8 @@ pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<Ob
     (0..job.groups)
         .map(|group| {
             let mut total = Sums::default();
-            for sample in group * per_group..(group + 1) * per_group {
-                total.add(&sums[sample], job.multiplicity(sample));
+            for (sample, sums) in sums.iter().enumerate().skip(group * per_group).take(per_group) {
+                total.add(sums, job.multiplicity(sample));
             }
             objective.evaluate(&total)
         })

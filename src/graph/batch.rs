@@ -194,13 +194,8 @@ impl Tape {
             }
             let lanes = count.next_multiple_of(BLOCK);
             let registers = (self.inputs + self.outputs) * CHUNK;
-            let place = Place {
-                inputs: input_rows,
-                outputs: &rest[..self.outputs],
-                constants: rows * CHUNK,
-                registers,
-                lanes,
-            };
+            let place =
+                Place { inputs: input_rows, outputs: &rest[..self.outputs], constants: rows * CHUNK, registers, lanes };
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || self.run(&mut memory, place),

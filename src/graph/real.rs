@@ -185,10 +185,10 @@ impl Real for f32 {
         let a = f32::abs(self);
         let z = self * self;
         let p = -5.704_988_7e-3f32;
-        let p = p * z + 2.063_908_9e-2;
+        let p = p * z + 2.063_909e-2;
         let p = p * z - 5.373_971_6e-2;
         let p = p * z + 1.333_144_2e-1;
-        let p = p * z - 3.333_328_2e-1;
+        let p = p * z - 3.333_328e-1;
         let near = p * z * self + self;
         let far = 1.0 - 2.0 / (Real::exp(2.0 * a.min(10.0)) + 1.0);
         let y = if a < 0.625 { near } else { far.copysign(self) };

@@ -122,7 +122,8 @@ fn without_term(g: &mut Graph, a: NodeId, b: NodeId, depth: usize) -> Option<Nod
 /// The two sides of a branch together: `c ∨ ¬c`, `(p ∧ c) ∨ (p ∧ ¬c)` and `p ∨ (p ∧ c)`.
 fn either(g: &mut Graph, a: NodeId, b: NodeId) -> Option<NodeId> {
     let opposite = |g: &Graph, x: NodeId, y: NodeId| {
-        matches!(g.node(x), Node::Apply(Op::Not, i) if i[0] == y) || matches!(g.node(y), Node::Apply(Op::Not, i) if i[0] == x)
+        matches!(g.node(x), Node::Apply(Op::Not, i) if i[0] == y)
+            || matches!(g.node(y), Node::Apply(Op::Not, i) if i[0] == x)
     };
     if opposite(g, a, b) {
         return Some(g.boolean(true));

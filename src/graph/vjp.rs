@@ -28,7 +28,9 @@ pub fn vjp(f: &Function, wanted: &[bool]) -> Vjp {
             accumulate(g, &mut cotangents[o.index()], cotangent);
         }
         for (index, node) in f.nodes().iter().enumerate().rev() {
-            let (Some(cotangent), Node::Apply(op, _), true) = (cotangents[index], node, active[index]) else { continue };
+            let (Some(cotangent), Node::Apply(op, _), true) = (cotangents[index], node, active[index]) else {
+                continue;
+            };
             let mut args = [NodeId::UNUSED; 3];
             for (slot, a) in args.iter_mut().zip(node.args()) {
                 *slot = primal[a.index()];

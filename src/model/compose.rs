@@ -59,7 +59,8 @@ impl Model {
     /// Compiles a model. `base` is the folder that `spec.model.physics` is relative to.
     pub fn load(spec: ModelSpec, base: &Path) -> Result<Model, ModelError> {
         let path = base.join(&spec.model.physics);
-        let source = std::fs::read_to_string(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
+        let source =
+            std::fs::read_to_string(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
         Model::compile(spec, &spec_file_name(&path), &source)
     }
 
@@ -136,9 +137,8 @@ struct Sizes {
 fn check_theta(spec: &ModelSpec, theta: &[String]) -> Result<(), ModelError> {
     for name in spec.theta.keys() {
         if !theta.contains(name) {
-            let nearest = theta.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
+            let nearest =
+                theta.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
             let hint = nearest.map_or("the WGSL has no struct Theta".into(), |n| format!("did you mean `{n}`?"));
             return Err(ModelError::setting(
                 format!("theta.{name}"),
@@ -186,9 +186,8 @@ fn declare_networks(
                 ));
             }
         };
-        let inputs = module
-            .features(name)
-            .map_or(2 * sizes.state + sizes.inputs + sizes.theta, |f| f.function.outputs().len());
+        let inputs =
+            module.features(name).map_or(2 * sizes.state + sizes.inputs + sizes.theta, |f| f.function.outputs().len());
         if net.kind == NetworkKind::Gradient && inputs != outputs {
             return Err(ModelError::setting(
                 format!("net.{name}"),
@@ -339,18 +338,14 @@ fn rate_function(module: &Module, networks: &[&Network], widths: &[usize], physi
             let terms: Vec<NodeId> = a.iter().zip(b).map(|(x, y)| g.mul(*x, *y)).collect();
             g.sum(&terms)
         };
-        let observables = [
-            dot(g, &correction, &correction),
-            dot(g, &computed, &correction),
-            dot(g, &computed, &computed),
-        ];
+        let observables =
+            [dot(g, &correction, &correction), dot(g, &computed, &correction), dot(g, &computed, &computed)];
         rate.into_iter().chain(observables).collect()
     })
 }
 
 fn build_observe(module: &Module, networks: &[Network], sizes: Sizes) -> Program {
-    let used: Vec<&Network> =
-        networks.iter().filter(|n| argument_width(module.observe(), &n.name).is_some()).collect();
+    let used: Vec<&Network> = networks.iter().filter(|n| argument_width(module.observe(), &n.name).is_some()).collect();
     let Some(observe) = module.observe() else {
         let mut builder = Builder::new();
         let state = builder.port("state", sizes.state);

@@ -71,9 +71,9 @@ impl Penalty {
             "orthogonality" => Base::Orthogonality,
             "balance" => Base::Balance,
             _ => {
-                let nearest = KINDS.iter().max_by(|a, b| {
-                    strsim::jaro_winkler(a, &spec.kind).total_cmp(&strsim::jaro_winkler(b, &spec.kind))
-                });
+                let nearest = KINDS
+                    .iter()
+                    .max_by(|a, b| strsim::jaro_winkler(a, &spec.kind).total_cmp(&strsim::jaro_winkler(b, &spec.kind)));
                 return Err(ModelError::setting(
                     format!("penalty[{position}].kind"),
                     format!("unknown penalty `{}`; did you mean `{}`?", spec.kind, nearest.unwrap_or(&"")),

@@ -170,7 +170,11 @@ impl ModelSpec {
         }
         let solver = &self.solver;
         if !(solver.dt.is_finite() && solver.dt > 0.0) {
-            return Err(ModelError::setting("solver.dt", format!("the interval is {}", solver.dt), "use a positive number"));
+            return Err(ModelError::setting(
+                "solver.dt",
+                format!("the interval is {}", solver.dt),
+                "use a positive number",
+            ));
         }
         if solver.substeps == 0 {
             return Err(ModelError::setting("solver.substeps", "no step per interval", "use 1 or more"));
@@ -202,10 +206,18 @@ impl ThetaSpec {
             }
             if self.scale == Scale::Log && low <= 0.0 {
                 let message = format!("scale = \"log\" needs positive bounds, the lower one is {low}");
-                return Err(ModelError::setting(key + ".bounds", message, "raise the lower bound or use scale = \"linear\""));
+                return Err(ModelError::setting(
+                    key + ".bounds",
+                    message,
+                    "raise the lower bound or use scale = \"linear\"",
+                ));
             }
         } else if self.fixed.is_none() {
-            return Err(ModelError::setting(key, "neither bounds nor fixed", "add bounds = [low, high] or fixed = value"));
+            return Err(ModelError::setting(
+                key,
+                "neither bounds nor fixed",
+                "add bounds = [low, high] or fixed = value",
+            ));
         }
         if let Some(Prior::Normal([mean, deviation])) = self.prior {
             if !(mean.is_finite() && deviation.is_finite() && deviation > 0.0) {

@@ -33,7 +33,8 @@ pub fn initialise(table: &WeightTable, networks: &[Network], members: usize, see
 /// Reads weights of one member. LAYER numbers must increase; gaps, as `nn.Sequential` makes them, are accepted.
 pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelError> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::File { path: path.into(), source })?;
-    let refuse = |message: String, remedy: &str| ModelError::Weights { path: path.into(), message, remedy: remedy.into() };
+    let refuse =
+        |message: String, remedy: &str| ModelError::Weights { path: path.into(), message, remedy: remedy.into() };
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| refuse(format!("not a safetensors file: {e}"), "write it with safetensors' save_file"))?;
     let mut tensors: BTreeMap<(String, u32, String), String> = BTreeMap::new();
@@ -43,7 +44,12 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
             ([kind @ ("weight" | "bias"), _, net], Some(layer)) => {
                 tensors.insert((net.to_string(), layer, kind.to_string()), name.to_string());
             }
-            _ => return Err(refuse(format!("unknown tensor `{name}`"), "name tensors NET.LAYER.weight and NET.LAYER.bias")),
+            _ => {
+                return Err(refuse(
+                    format!("unknown tensor `{name}`"),
+                    "name tensors NET.LAYER.weight and NET.LAYER.bias",
+                ));
+            }
         }
     }
     // Renumber: the i-th layer number of a network in the file is layer i of the model.
@@ -54,7 +60,8 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
         if seen.last() != Some(layer) {
             seen.push(*layer);
         }
-        renamed.insert(format!("{net}.{}.{kind}", seen.len() - 1), tensors[&(net.clone(), *layer, kind.clone())].clone());
+        renamed
+            .insert(format!("{net}.{}.{kind}", seen.len() - 1), tensors[&(net.clone(), *layer, kind.clone())].clone());
     }
     let mut weights = Weights::zeros(table, 1);
     for shape in table.shapes() {
@@ -70,10 +77,15 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
                 tensor.shape(),
                 shape.dimensions()
             );
-            return Err(refuse(message, "check `hidden` in the TOML and the width of features and of the argument in rhs"));
+            return Err(refuse(
+                message,
+                "check `hidden` in the TOML and the width of features and of the argument in rhs",
+            ));
         }
         let values: Vec<f64> = match tensor.dtype() {
-            Dtype::F32 => tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f64).collect(),
+            Dtype::F32 => {
+                tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f64).collect()
+            }
             Dtype::F64 => tensor
                 .data()
                 .chunks_exact(8)
@@ -82,12 +94,18 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
             other => return Err(refuse(format!("`{name}` is stored as {other:?}"), "store weights as F32 or F64")),
         };
         if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(refuse(format!("`{name}` holds a non-finite value at {i}"), "use weights of a run that did not diverge"));
+            return Err(refuse(
+                format!("`{name}` holds a non-finite value at {i}"),
+                "use weights of a run that did not diverge",
+            ));
         }
         weights.values[shape.offset..shape.offset + shape.len()].copy_from_slice(&values);
     }
     if let Some(extra) = renamed.values().next() {
-        return Err(refuse(format!("`{extra}` belongs to no layer of the model"), "remove it, or add the layer to the TOML"));
+        return Err(refuse(
+            format!("`{extra}` belongs to no layer of the model"),
+            "remove it, or add the layer to the TOML",
+        ));
     }
     Ok(weights)
 }

@@ -206,7 +206,11 @@ impl Builder {
     pub fn each(&mut self, function: Arc<Function>, arguments: &[View]) -> View {
         let width = arguments[0].width;
         assert!(arguments.iter().all(|a| a.width == width), "arguments of a component-wise map have one width");
-        assert_eq!((function.inputs(), function.outputs().len()), (arguments.len(), 1), "shape of a component-wise map");
+        assert_eq!(
+            (function.inputs(), function.outputs().len()),
+            (arguments.len(), 1),
+            "shape of a component-wise map"
+        );
         self.push(Operation::Map { function, arguments: arguments.to_vec(), over: Over::Component }, width)
     }
 

@@ -159,7 +159,10 @@ fn gather(builder: &mut Builder, start: usize, width: usize, pieces: &[(usize, V
                 (start..start + width)
                     .map(|component| {
                         let covering = pieces.iter().zip(parts).filter_map(|((start, view), nodes)| {
-                            component.checked_sub(*start).filter(|offset| *offset < view.width).map(|offset| nodes[offset])
+                            component
+                                .checked_sub(*start)
+                                .filter(|offset| *offset < view.width)
+                                .map(|offset| nodes[offset])
                         });
                         let terms: Vec<_> = covering.collect();
                         g.sum(&terms)

@@ -139,13 +139,6 @@ impl Canvas<'_> {
         self.note(result);
     }
 
-    /// A circle's outline.
-    pub fn ring(&mut self, centre: Point, radius: f64, colour: Colour, width: f64) {
-        let Some(units) = units(&[centre]) else { return };
-        let result = self.backend.draw_circle(units[0], (radius * UNITS).round() as u32, &stroke(colour, width), false);
-        self.note(result);
-    }
-
     /// One line of text, centred vertically on the position.
     pub fn text(&mut self, position: Point, text: &str, size: f64, colour: Colour, align: Align) {
         self.any_text(position, text, size, colour, align, FontStyle::Normal, FontTransform::None);

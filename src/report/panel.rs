@@ -47,11 +47,12 @@ impl Panel {
                 free_from = x + half;
             }
         }
-        if let (Scale::Linear, Some(zero)) = (self.y.scale, self.y.fraction(0.0)) {
-            if zero > 0.0 && zero < 1.0 {
-                let y = bottom - zero * self.area.height();
-                canvas.line(&[(left, y), (right, y)], BASE, 1.0);
-            }
+        if let (Scale::Linear, Some(zero)) = (self.y.scale, self.y.fraction(0.0))
+            && zero > 0.0
+            && zero < 1.0
+        {
+            let y = bottom - zero * self.area.height();
+            canvas.line(&[(left, y), (right, y)], BASE, 1.0);
         }
         canvas.line(&[(left, bottom), (right, bottom)], BASE, 1.2);
     }

@@ -161,7 +161,8 @@ fn descend(
     let found = minimise(setting, criterion, config.steps, specs, free, starts, &ones)?;
     let best = found.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((vec![0.5; free.len()], f64::INFINITY));
     let bootstrap = Stream::new(seed, Purpose::Bootstrap);
-    let counts: Vec<Vec<f64>> = (0..config.bootstrap.min(32) as u32).map(|r| resample(&bootstrap, setting.blocks, r)).collect();
+    let counts: Vec<Vec<f64>> =
+        (0..config.bootstrap.min(32) as u32).map(|r| resample(&bootstrap, setting.blocks, r)).collect();
     let mut replicates = vec![Vec::new(); free.len()];
     for part in counts.chunks(8) {
         let from = vec![best.0.clone(); part.len()];

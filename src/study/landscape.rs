@@ -46,7 +46,12 @@ pub struct Landscape {
 }
 
 /// Computes a landscape around `base` (the values of the parameters that do not vary).
-pub fn landscape(setting: &Sweep, objective: &Objective, axes: Vec<Axis>, base: &[f64]) -> Result<Landscape, DeviceError> {
+pub fn landscape(
+    setting: &Sweep,
+    objective: &Objective,
+    axes: Vec<Axis>,
+    base: &[f64],
+) -> Result<Landscape, DeviceError> {
     let sizes: Vec<usize> = axes.iter().map(|a| a.values.len()).collect();
     let count: usize = sizes.iter().product();
     let names = ["rmse", "objective"].into_iter().map(String::from);

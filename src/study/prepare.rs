@@ -87,8 +87,7 @@ pub fn trajectories(windows: &Windows, residual_scale: &[f64]) -> Trajectories {
 pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) -> Result<Vec<Episode>, PrepareError> {
     config.validate()?;
     let truth = load_truth(study, config)?;
-    for (what, ours, theirs) in
-        [("outputs", &model.outputs, &truth.outputs), ("inputs", &model.inputs, &truth.inputs)]
+    for (what, ours, theirs) in [("outputs", &model.outputs, &truth.outputs), ("inputs", &model.inputs, &truth.inputs)]
     {
         if what == "outputs" && ours != theirs || what == "inputs" && !ours.is_empty() && ours != theirs {
             let message = format!("the truth has the {what} {theirs:?}, the model {ours:?}; give both the same struct");
@@ -128,7 +127,8 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
             states[(e * frames + step) * n..(e * frames + step + 1) * n].copy_from_slice(s);
             let input = &u[e * 2 * m..e * 2 * m + m];
             let arguments = [s, &theta[e * p..(e + 1) * p], input, &[time]].concat();
-            outputs[(e * frames + step) * k..(e * frames + step + 1) * k].copy_from_slice(&single(&truth.observe, &arguments));
+            outputs[(e * frames + step) * k..(e * frames + step + 1) * k]
+                .copy_from_slice(&single(&truth.observe, &arguments));
         }
         if step + 1 == frames {
             break;
@@ -158,7 +158,8 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
             let lines = crate::device::describe_failures(&truth, &job, &rollout.evaluation.status, 3).join("; ");
             return Err(PrepareError::Truth(format!("the truth diverged after step {step}: {lines}")));
         }
-        current = (0..config.episodes).flat_map(|e| rollout.states[(e * 2 + 1) * n..(e * 2 + 2) * n].to_vec()).collect();
+        current =
+            (0..config.episodes).flat_map(|e| rollout.states[(e * 2 + 1) * n..(e * 2 + 2) * n].to_vec()).collect();
     }
     theta.clear();
     let noise = Stream::new(config.seed, Purpose::Noise);
@@ -218,7 +219,11 @@ fn draw_all(
         for (i, name) in names.iter().enumerate() {
             let index = e * names.len() as u32 + i as u32;
             values.push(match draws.get(name) {
-                None => return Err(PrepareError::Truth(format!("{table}.{name} is not given; add a number or [low, high]"))),
+                None => {
+                    return Err(PrepareError::Truth(format!(
+                        "{table}.{name} is not given; add a number or [low, high]"
+                    )));
+                }
                 Some(Draw::Constant(value)) => *value,
                 Some(Draw::Uniform([low, high])) => low + (high - low) * stream.uniform(index, purpose),
                 Some(Draw::Named(Distribution::Normal([mean, deviation]))) => {

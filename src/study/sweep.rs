@@ -1,7 +1,7 @@
 //! Sweeps: the sums of a data set at many values of θ, in chunks within a memory budget.
 
 use crate::device::{Device, DeviceError, Job, Trajectories};
-use crate::model::{ObjectiveTerms, Objective, Sums};
+use crate::model::{Objective, ObjectiveTerms, Sums};
 use crate::program::Weights;
 
 /// What is minimised over θ: the objective's loss and penalties with weights of their own.

@@ -61,9 +61,8 @@ impl TrainConfig {
             (!(value.is_finite() && value > 0.0))
                 .then(|| (format!("train.{key} = {value} is not a positive number"), "use a positive number".into()))
         };
-        let whole = |key: &str, value: usize| {
-            (value == 0).then(|| (format!("train.{key} is 0"), "use 1 or more".to_string()))
-        };
+        let whole =
+            |key: &str, value: usize| (value == 0).then(|| (format!("train.{key} is 0"), "use 1 or more".to_string()));
         let not_negative = |key: &str, value: f64| {
             (!(value.is_finite() && value >= 0.0))
                 .then(|| (format!("train.{key} = {value} is not a number of at least 0"), "use 0 or more".into()))

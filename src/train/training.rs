@@ -56,7 +56,9 @@ pub enum TrainError {
         details: String,
     },
     /// The gradient is not finite although all trajectories are.
-    #[error("training diverged in epoch {0}: the objective or its gradient is not finite\nhelp: look for functions at the edge of their domain (sqrt, log, pow, division) in the WGSL")]
+    #[error(
+        "training diverged in epoch {0}: the objective or its gradient is not finite\nhelp: look for functions at the edge of their domain (sqrt, log, pow, division) in the WGSL"
+    )]
     NonFinite(usize),
 }
 
@@ -107,9 +109,8 @@ impl Training<'_> {
                 history: Vec::new(),
             }
         });
-        let best_of = |history: &[EpochMetrics]| {
-            history.iter().filter_map(|m| m.validation).fold(f64::INFINITY, f64::min)
-        };
+        let best_of =
+            |history: &[EpochMetrics]| history.iter().filter_map(|m| m.validation).fold(f64::INFINITY, f64::min);
         let mut interrupted = false;
         while state.epoch < self.config.epochs && !interrupted && !self.out_of_patience(&state.history) {
             let before = best_of(&state.history);

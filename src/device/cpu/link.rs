@@ -179,7 +179,7 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
             }
             Operation::Outer { weight, bias, y, x } => {
                 let (y, x) = (at(y, &place), at(x, &place));
-                debug_assert!(table.shape(*weight).len() > 0);
+                debug_assert!(!table.shape(*weight).is_empty());
                 linked.steps.push(Step::Outer { weight: *weight, bias: *bias, y, x });
             }
             Operation::Concat(parts) => {

@@ -143,10 +143,8 @@ impl<T: Vector> Product<'_, T> {
             let (b0, b1) = (b[0], b[1]);
             for r in 0..R {
                 let factor = T::splat(simd, a[r][k * self.depth_stride]);
-                sums[r] = [
-                    T::multiply_add(simd, factor, b0, sums[r][0]),
-                    T::multiply_add(simd, factor, b1, sums[r][1]),
-                ];
+                sums[r] =
+                    [T::multiply_add(simd, factor, b0, sums[r][0]), T::multiply_add(simd, factor, b1, sums[r][1])];
             }
         }
         for (r, sum) in sums.iter().enumerate() {

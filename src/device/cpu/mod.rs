@@ -369,7 +369,11 @@ impl<'a, T: Vector> Pass<'a, T> {
                 tile.reverse(&mut buffers, 0..intervals, seeds, &mut gradient, result.weights.as_mut());
             }
             Plan::Segments { steps } => {
-                run::allocate(&mut buffers.evolve, &cpu.evolve_reverse, steps.min(intervals) * self.frames_per_interval());
+                run::allocate(
+                    &mut buffers.evolve,
+                    &cpu.evolve_reverse,
+                    steps.min(intervals) * self.frames_per_interval(),
+                );
                 for segment in (0..intervals.div_ceil(steps)).rev() {
                     let part = segment * steps..((segment + 1) * steps).min(intervals);
                     tile.state.copy_from_slice(&waiting.checkpoints[segment * n * LANES..(segment + 1) * n * LANES]);

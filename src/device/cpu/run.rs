@@ -54,7 +54,8 @@ impl<T: Real> WeightGradient<T> {
             let stride = if shape.bias { 1 } else { shape.columns.next_multiple_of(PAD) };
             for row in 0..shape.rows {
                 for column in 0..shape.columns {
-                    sums[shape.offset + row * shape.columns + column] += self.values[offset + row * stride + column].to_f64();
+                    sums[shape.offset + row * shape.columns + column] +=
+                        self.values[offset + row * stride + column].to_f64();
                 }
             }
         }

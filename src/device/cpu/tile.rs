@@ -161,7 +161,14 @@ impl<'a, T: Vector> Tile<'a, T> {
 
     /// Steps through one interval. Stage frames start at `frames` and are one frame apart if `keep`; with `count`,
     /// observables are added up and the state is checked.
-    pub fn interval(&mut self, linked: &Linked, buffers: &mut Buffers<T>, interval: usize, keep: Option<usize>, count: bool) {
+    pub fn interval(
+        &mut self,
+        linked: &Linked,
+        buffers: &mut Buffers<T>,
+        interval: usize,
+        keep: Option<usize>,
+        count: bool,
+    ) {
         let Setting { cpu, grid, .. } = self.setting;
         let tableau = &cpu.tableau;
         let (n, stages) = (self.state.len(), tableau.stages());
@@ -229,8 +236,8 @@ impl<'a, T: Vector> Tile<'a, T> {
         if targets.is_some() {
             for (component, address) in linked.outputs[0].iter().enumerate() {
                 let row: Row<T> = row_of(&memory[address.at(frame)..], 0);
-                for lane in 0..self.range.count {
-                    if let Some((residual, _)) = self.residual(lane, interval, component, row[lane]) {
+                for (lane, value) in row.iter().enumerate().take(self.range.count) {
+                    if let Some((residual, _)) = self.residual(lane, interval, component, *value) {
                         self.squared_error[lane] += (residual * residual).to_f64();
                         self.present[lane] += 1.0;
                     }
@@ -372,7 +379,8 @@ impl<'a, T: Vector> Tile<'a, T> {
         gradient: &mut TileGradient<T>,
         weights: Option<&mut WeightGradient<T>>,
     ) {
-        let (Start::Observations(first), Some(linked)) = (&self.setting.job.trajectories.start, &self.setting.cpu.encode)
+        let (Start::Observations(first), Some(linked)) =
+            (&self.setting.job.trajectories.start, &self.setting.cpu.encode)
         else {
             return;
         };
