@@ -44,9 +44,9 @@ impl Draw for EstimateRow {
         let values =
             [Some(self.value), self.truth, self.oracle].into_iter().flatten().chain(ends.into_iter().flatten());
         let axis = Axis::fit(Scale::Linear, values).padded();
-        let area = Rect { left: 10.0, right: 210.0, top: 15.0, bottom: 15.0 };
+        let area = Rect { left: 10.0, right: 180.0, top: 15.0, bottom: 15.0 };
         let title = format!("Estimate of {}", self.name);
-        Canvas::draw(&title, 220.0, 30.0, |canvas| {
+        Canvas::draw(&title, 190.0, 30.0, |canvas| {
             let place = |value: f64| area.left + axis.clamped(value).unwrap_or(0.5) * (area.right - area.left);
             canvas.line(&[(area.left, area.top), (area.right, area.top)], BASE, 1.0);
             if let Some((low, high)) = self.interval.filter(|(low, high)| !low.is_nan() && !high.is_nan()) {
@@ -108,7 +108,7 @@ pub(crate) fn answer_table(rows: &[EstimateRow]) -> Result<String, ReportError> 
         }
         let note =
             row.note.as_ref().map_or(String::new(), |note| format!("<div class=\"note\">{}</div>", escaped(note)));
-        html += &format!("<td>{}{note}</td></tr>\n", escaped(&row.method));
+        html += &format!("<td class=\"method\">{}{note}</td></tr>\n", escaped(&row.method));
     }
     html += "</tbody></table></div>\n";
     if strips {

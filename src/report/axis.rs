@@ -62,10 +62,17 @@ impl Axis {
         Axis { scale, low, high, filled: true }
     }
 
-    /// The same axis with a margin of 6 % at both ends.
+    /// The same axis with a margin of 6 % at both ends. Values of one sign keep to their side of zero.
     pub fn padded(self) -> Axis {
         let room = 0.06 * (self.high - self.low);
-        Axis { low: self.low - room, high: self.high + room, ..self }
+        let (mut low, mut high) = (self.low - room, self.high + room);
+        if self.scale == Scale::Linear && self.low >= 0.0 {
+            low = low.max(0.0);
+        }
+        if self.scale == Scale::Linear && self.high <= 0.0 {
+            high = high.min(0.0);
+        }
+        Axis { low, high, ..self }
     }
 
     /// The same axis, started or ended at zero where the values lie on one side of it (logarithmic axes have no zero).

@@ -173,9 +173,11 @@ impl Canvas<'_> {
         };
         // The backend divides sizes by 1.24 to turn a line height into a font size.
         let font = (FONT, size * 1.24 * UNITS).into_font().style(weight).transform(turn);
-        let colour = colour_of(colour);
-        let style = TextStyle::from(font).color(&colour).pos(Pos::new(horizontal, VPos::Center));
-        let result = self.backend.draw_text(text, &style, units[0]);
+        let ink = colour_of(colour);
+        let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Center));
+        // The backend escapes markup; control characters, which XML forbids, are left to us.
+        let text: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+        let result = self.backend.draw_text(&text, &style, units[0]);
         self.note(result);
     }
 

@@ -223,10 +223,8 @@ impl HeatMap {
     fn draw_marks(&self, canvas: &mut Canvas<'_>, panel: &Panel) {
         for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Estimate] {
             for mark in self.marks.iter().filter(|mark| mark.kind == kind) {
-                if inside(&panel.x, mark.x)
-                    && inside(&panel.y, mark.y)
-                    && let Some(centre) = panel.position(mark.x, mark.y)
-                {
+                let shown = inside(&panel.x, mark.x) && inside(&panel.y, mark.y);
+                if let Some(centre) = panel.position(mark.x, mark.y).filter(|_| shown) {
                     kind.glyph(canvas, centre, 6.0);
                 }
             }

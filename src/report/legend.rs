@@ -47,7 +47,7 @@ impl Legend {
     /// Lays out a heading (which may be empty) and entries within `width` pixels.
     pub fn new(heading: &str, entries: Vec<Entry>, width: f64) -> Legend {
         let heading = shortened(heading, LABEL, width);
-        let indent = if heading.is_empty() { 0.0 } else { text_width(&heading, LABEL) * 1.06 + GAP };
+        let indent = if heading.is_empty() { 0.0 } else { text_width(&heading, LABEL) * 1.1 + GAP };
         let (mut row, mut x, mut placed) = (0, indent, Vec::new());
         for mut entry in entries {
             entry.text = shortened(&entry.text, TICK, width - SYMBOL);

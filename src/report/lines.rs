@@ -111,7 +111,6 @@ impl Plot {
         for (index, series) in self.series.iter().enumerate() {
             panel.curve(canvas, &series.x, &series.y, series_colour(index), 1.9);
         }
-        panel.empty_note(canvas);
     }
 }
 
@@ -173,6 +172,7 @@ impl Draw for LineFigure {
                 }
                 plot.draw(canvas, &panel);
                 panel.marks(canvas, &self.marks);
+                panel.empty_note(canvas);
                 if last {
                     panel.name_x(canvas, &self.x_label);
                 }

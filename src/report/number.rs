@@ -11,6 +11,10 @@ pub fn number(value: f64) -> String {
     if let Some(word) = special(value) {
         return word;
     }
+    // Negative zero has no place in a table.
+    if value == 0.0 {
+        return "0".into();
+    }
     if value.fract() == 0.0 && value.abs() < 1e6 {
         return minus(&format!("{value:.0}"));
     }
@@ -84,9 +88,6 @@ fn significant(value: f64, digits: usize) -> String {
     let rounded = format!("{value:.*e}", digits.max(1) - 1);
     let (mantissa, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value == 0.0 {
-        return "0".into();
-    }
     if (-3..6).contains(&exponent) {
         let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
         return minus(trimmed(&format!("{value:.decimals$}")));

@@ -36,7 +36,7 @@ a:hover { text-decoration: underline; }
 }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .94rem; margin: .8em 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .45em 1.3em .45em 0; border-bottom: 1px solid var(--rule); vertical-align: middle; }
+th, td { text-align: left; padding: .45em 1.2em .45em 0; border-bottom: 1px solid var(--rule); vertical-align: middle; }
 thead th { color: var(--muted); font-weight: 600; font-size: .85rem; white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .answer { width: 100%; }
@@ -44,6 +44,7 @@ td.number, th.number { text-align: right; white-space: nowrap; }
 .answer tbody th { font-size: 1.05rem; }
 .answer .value { font-size: 1.35rem; font-weight: 650; white-space: nowrap; }
 .answer .unit { font-size: .9rem; font-weight: 400; color: var(--muted); }
+.answer .method { min-width: 11.5em; }
 .strip svg { display: block; border-radius: 6px; }
 .note { color: var(--muted); font-size: .88rem; }
 .remarks { list-style: none; padding: 0; margin: 1.2em 0; }
@@ -63,6 +64,11 @@ pre {
 .share { display: inline-block; width: 220px; height: 10px; }
 .share i { display: block; height: 100%; background: var(--bar); border-radius: 2px; }
 h3 { font-size: 1rem; margin: 1.4em 0 .4em; font-family: ui-monospace, Menlo, Consolas, monospace; font-weight: 600; }
+@media screen and (max-width: 700px) {
+  .page { padding: 28px 16px 60px; }
+  .card { overflow-x: auto; }
+  figure svg { min-width: 640px; }
+}
 @media print {
   :root { --paper: #ffffff; --ink: #000000; --muted: #444444; --rule: #cccccc; --soft: #f6f6f6; }
   .page { max-width: none; margin: 0; padding: 0; }

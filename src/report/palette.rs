@@ -22,14 +22,20 @@ pub(crate) fn diverging(share: f64) -> Colour {
 /// A colour by lightness, chroma and hue in degrees. Chroma is reduced as far as sRGB requires.
 fn oklch(lightness: f64, chroma: f64, hue: f64) -> Colour {
     let (sine, cosine) = hue.to_radians().sin_cos();
-    let mut chroma = chroma;
-    for _ in 0..60 {
-        let channels = linear_srgb(lightness, chroma * cosine, chroma * sine);
-        if channels.iter().all(|channel| (-1e-4..=1.0001).contains(channel)) {
-            break;
+    let fits = |chroma: f64| {
+        linear_srgb(lightness, chroma * cosine, chroma * sine).iter().all(|channel| (0.0..=1.0).contains(channel))
+    };
+    // Bisection ends on the border of sRGB, which is smooth; reducing in steps would show as bands.
+    let (mut inside, mut outside) = if fits(chroma) { (chroma, chroma) } else { (0.0, chroma) };
+    for _ in 0..20 {
+        let middle = 0.5 * (inside + outside);
+        if fits(middle) {
+            inside = middle;
+        } else {
+            outside = middle;
         }
-        chroma *= 0.96;
     }
+    let chroma = inside;
     let [red, green, blue] = linear_srgb(lightness, chroma * cosine, chroma * sine).map(encoded);
     Colour::new(red, green, blue)
 }

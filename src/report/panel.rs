@@ -3,12 +3,12 @@
 use super::axis::{Axis, Scale};
 use super::canvas::{Align, Canvas, Point, Rect};
 use super::marks::{Mark, MarkKind};
-use super::style::{BASE, Colour, GRID, INK, LABEL, MUTED, TICK, shortened, text_width};
+use super::style::{BASE, Colour, GRID, INK, LABEL, MUTED, PAPER, TICK, shortened, text_width};
 
 /// Pixels between the ticks of a horizontal axis, about.
-const TICK_SPACING_X: f64 = 92.0;
+const TICK_SPACING_X: f64 = 66.0;
 /// Pixels between the ticks of a vertical axis, about.
-const TICK_SPACING_Y: f64 = 38.0;
+const TICK_SPACING_Y: f64 = 27.0;
 
 /// A plot area on the canvas.
 pub(crate) struct Panel {
@@ -29,7 +29,9 @@ impl Panel {
         let Rect { left, top, right, bottom } = self.area;
         for (fraction, label) in self.y.ticks((self.area.height() / TICK_SPACING_Y) as usize) {
             let y = bottom - fraction * self.area.height();
-            canvas.line(&[(left, y), (right, y)], GRID, 1.0);
+            if self.y.filled {
+                canvas.line(&[(left, y), (right, y)], GRID, 1.0);
+            }
             if name_y {
                 canvas.text((left - 8.0, y), &label, TICK, MUTED, Align::Right);
             }
@@ -47,10 +49,8 @@ impl Panel {
                 free_from = x + half;
             }
         }
-        if let (Scale::Linear, Some(zero)) = (self.y.scale, self.y.fraction(0.0))
-            && zero > 0.0
-            && zero < 1.0
-        {
+        let zero = self.y.fraction(0.0).filter(|zero| self.y.filled && *zero > 0.0 && *zero < 1.0);
+        if let (Scale::Linear, Some(zero)) = (self.y.scale, zero) {
             let y = bottom - zero * self.area.height();
             canvas.line(&[(left, y), (right, y)], BASE, 1.0);
         }
@@ -72,6 +72,9 @@ impl Panel {
         };
         if !self.y.filled {
             let centre = (0.5 * (self.area.left + self.area.right), 0.5 * (self.area.top + self.area.bottom));
+            let half = 0.5 * text_width(needed, TICK) + 8.0;
+            let (x, y) = centre;
+            canvas.rect(Rect { left: x - half, right: x + half, top: y - 13.0, bottom: y + 13.0 }, PAPER);
             canvas.text(centre, needed, TICK, MUTED, Align::Centre);
         }
     }
@@ -110,10 +113,10 @@ impl Panel {
         }
     }
 
-    /// A dot at each pair that can be shown, thinned to about one dot per three pixels of width.
+    /// A dot at each pair that can be shown, thinned to about one dot per four pixels of width.
     pub fn points(&self, canvas: &mut Canvas<'_>, x: &[f64], y: &[f64], colour: Colour, radius: f64) {
         let all: Vec<Point> = x.iter().zip(y).filter_map(|(&x, &y)| self.position(x, y)).collect();
-        let every = (all.len() as f64 * 3.0 / self.area.width()).ceil().max(1.0) as usize;
+        let every = (all.len() as f64 * 4.0 / self.area.width()).ceil().max(1.0) as usize;
         for point in all.into_iter().step_by(every) {
             canvas.dot(point, radius, colour);
         }

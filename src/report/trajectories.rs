@@ -17,7 +17,7 @@ const TOTAL: f64 = 900.0;
 /// Opacity of the spread.
 const BAND: f64 = 0.25;
 /// The colour of observations.
-const OBSERVED: Colour = Colour::new(96, 102, 112);
+const OBSERVED: Colour = Colour::new(150, 155, 164);
 
 /// One output of one example.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -80,8 +80,9 @@ impl Trace {
         if let Some((low, high)) = &self.spread {
             panel.band(canvas, time, low, high, series_colour(0).with_alpha(BAND));
         }
-        panel.points(canvas, time, &self.observed, OBSERVED, 1.7);
-        panel.curve(canvas, time, &self.predicted, series_colour(0), 1.7);
+        // Wider than the line on top of them, so that they stay visible where prediction and observation agree.
+        panel.points(canvas, time, &self.observed, OBSERVED, 2.5);
+        panel.curve(canvas, time, &self.predicted, series_colour(0), 1.5);
     }
 }
 
@@ -94,7 +95,7 @@ impl Draw for Trajectories {
         let plot_width = ((TOTAL - left - right - gap * (columns - 1.0)) / columns).max(WIDTH);
         let width = left + plot_width * columns + gap * (columns - 1.0) + right;
         let legend = self.legend(width - left - right);
-        let heading = 8.0 + legend.height() + ROW;
+        let heading = 14.0 + legend.height() + ROW;
         let height = heading + rows * (HEIGHT + ROW + 12.0) + 46.0;
 
         Canvas::draw("Observed and predicted trajectories", width, height, |canvas| {
@@ -102,7 +103,7 @@ impl Draw for Trajectories {
             for (column, example) in self.examples.iter().enumerate() {
                 let start = left + column as f64 * (plot_width + gap);
                 let name = shortened(&example.name, LABEL, plot_width);
-                canvas.text((start, 8.0 + legend.height() + 0.5 * ROW), &name, LABEL, MUTED, Align::Left);
+                canvas.text((start, 14.0 + legend.height() + 0.5 * ROW), &name, LABEL, MUTED, Align::Left);
                 let x = Axis::fit(Scale::Linear, example.time.iter().copied());
                 for (row, (label, y)) in self.outputs.iter().zip(&axes).enumerate() {
                     let top = heading + row as f64 * (HEIGHT + ROW + 12.0) + ROW;
