@@ -1,10 +1,14 @@
 //! The `greybox` command.
 
+mod bench;
+mod check;
+mod devices;
 mod eval;
 mod failure;
 mod figures;
 mod pipeline;
 mod run;
+mod simulate;
 
 pub use failure::Failure;
 
@@ -30,6 +34,10 @@ enum Command {
     /// Estimate, landscape and report of a finished training.
     Report(run::PhaseArguments),
     Eval(eval::EvalArguments),
+    Check(check::CheckArguments),
+    Simulate(simulate::SimulateArguments),
+    Bench(bench::BenchArguments),
+    Devices(devices::DevicesArguments),
 }
 
 /// Runs the command line; returns the exit code.
@@ -42,6 +50,10 @@ pub fn main() -> std::process::ExitCode {
         Command::Landscape(a) => run::landscape(a),
         Command::Report(a) => run::report(a),
         Command::Eval(a) => eval::run(a),
+        Command::Check(a) => check::run(a),
+        Command::Simulate(a) => simulate::run(a),
+        Command::Bench(a) => bench::run(a),
+        Command::Devices(a) => devices::run(a),
     };
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ use std::time::Instant;
 pub struct StudyArguments {
     /// The study's TOML.
     pub study: PathBuf,
-    /// Read data from here (file or folder) in place of what [data] says.
+    /// Read data from here (file or folder) in place of what the study's data table says.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// auto, cpu, gpu or an adapter's name.
@@ -37,7 +37,7 @@ pub struct StudyArguments {
     /// Seed of weights, θ, batches and bootstrap in place of train.seed.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Use the published setting, the [full] table.
+    /// Use the published setting, its full table.
     #[arg(long)]
     pub full: bool,
     /// Set a key of the study, for example --set train.epochs=20; may be repeated.

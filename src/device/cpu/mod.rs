@@ -41,6 +41,11 @@ pub struct Cpu<T> {
     reverse_pool: Mutex<Vec<Buffers<T>>>,
 }
 
+/// The vector instructions that the CPU device uses here: `v3`, `v4`, `neon`, `scalar`.
+pub fn simd() -> String {
+    format!("{:?}", pulp::Arch::new()).split('(').next().unwrap_or("").to_lowercase()
+}
+
 impl<T: Vector> Cpu<T> {
     /// Links a model's programs. `budget` limits activations and checkpoints, in bytes.
     pub fn new(model: &Model, budget: usize) -> Cpu<T> {
@@ -187,9 +192,7 @@ fn chunks(job: &Job, tiles: &[TileRange]) -> Vec<std::ops::Range<usize>> {
 impl<T: Vector> Device for Cpu<T> {
     fn description(&self) -> String {
         let (bits, threads) = (8 * size_of::<T>(), rayon::current_num_threads());
-        let simd = format!("{:?}", pulp::Arch::new());
-        let simd = simd.split('(').next().unwrap_or("").to_lowercase();
-        format!("cpu f{bits}, {threads} threads, simd {simd}")
+        format!("cpu f{bits}, {threads} threads, simd {}", simd())
     }
 
     fn model(&self) -> &Model {

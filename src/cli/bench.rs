@@ -1,0 +1,274 @@
+//! `greybox bench`: times of compiling, forward passes, gradients and training steps.
+
+use super::Failure;
+use super::eval::PrecisionName;
+use crate::device::{self, DEFAULT_BUDGET, Device, Job, Precision, Start, Trajectories, Wanted};
+use crate::model::{Model, Objective, PenaltySpec, initialise};
+use crate::program::Weights;
+use crate::rng::{Purpose, Stream};
+use crate::solve::tableau;
+use crate::study::Study;
+use crate::train::{AdamW, TrainConfig, clip, draw_theta};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+const PENDULUM: &str = include_str!("../../shaders/systems/pendulum.wgsl");
+
+const PENDULUM_STUDY: &str = r#"
+[model]
+physics = "pendulum.wgsl"
+
+[theta.gravity]
+bounds = [8.0, 12.0]
+
+[net.g]
+kind = "mlp"
+hidden = [128, 128, 128]
+activation = "leaky_relu"
+
+[solver]
+method = "rk4"
+dt = 0.05
+
+[[penalty]]
+kind = "orthogonality"
+weight = 1e-2
+"#;
+
+/// The penalty of a benchmark.
+#[derive(Clone, Copy, ValueEnum)]
+enum PenaltyName {
+    /// Orthogonality with weight 1e-2: a penalty that couples the whole batch.
+    Orthogonality,
+    /// The loss alone.
+    None,
+}
+
+/// Time the phases of training on random trajectories.
+#[derive(Args)]
+#[command(after_help = "Example:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json")]
+pub struct BenchArguments {
+    /// pendulum, or a study file whose model is used.
+    workload: String,
+    /// auto, cpu, gpu or an adapter's name.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Trajectories.
+    #[arg(long, default_value_t = 1024, value_parser = at_least_one)]
+    batch: usize,
+    /// Intervals per trajectory.
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
+    steps: usize,
+    /// Widths of the hidden layers of every network; default: the workload's (pendulum: 128,128,128).
+    #[arg(long, value_delimiter = ',', value_parser = at_least_one)]
+    hidden: Option<Vec<usize>>,
+    /// The penalty; default: the workload's (pendulum: orthogonality).
+    #[arg(long, value_enum)]
+    penalty: Option<PenaltyName>,
+    /// Arithmetic of the CPU device.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
+    /// Timed repetitions of each phase, after one that does not count.
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    repeats: usize,
+    /// One JSON object per line and phase.
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(0) => Err("use 1 or more".into()),
+        Ok(value) => Ok(value),
+        Err(_) => Err("not a whole number".into()),
+    }
+}
+
+/// One phase.
+#[derive(Serialize)]
+struct Line<'a> {
+    workload: &'a str,
+    device: &'a str,
+    phase: &'static str,
+    batch: usize,
+    ms: f64,
+    ms_min: f64,
+    ms_max: f64,
+    trajectories_per_s: Option<f64>,
+    gflops: Option<f64>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+    let precision: Precision = arguments.precision.into();
+    let sample = load(arguments)?;
+    let work = Work::new(&sample, arguments.batch, arguments.steps);
+    let mut weights = initialise(&sample.weights, &sample.networks, 1, 0);
+    let open = || -> Result<Box<dyn Device>, Failure> {
+        let model = load(arguments)?;
+        let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+        device.gradient(&work.job(&weights, &sample.objective), WEIGHTS)?;
+        Ok(device)
+    };
+    // A compilation is long and steady: a few repetitions tell all.
+    let (compile, device) = measure(arguments.repeats.min(3), false, open)?;
+    let job = work.job(&weights, &sample.objective);
+    let (forward, evaluation) = measure(arguments.repeats, true, || Ok(device.evaluate(&job)?))?;
+    if evaluation.failures() > 0 {
+        eprintln!("warning: {} of {} random trajectories diverged", evaluation.failures(), arguments.batch);
+    }
+    let (gradient, _) = measure(arguments.repeats, true, || Ok(device.gradient(&job, WEIGHTS)?))?;
+    let config = TrainConfig::default();
+    let mut optimiser = AdamW::new(weights.values.len(), precision == Precision::F32);
+    let (train, ()) = measure(arguments.repeats, true, || {
+        let mut result = device.gradient(&work.job(&weights, &sample.objective), WEIGHTS)?;
+        clip(&mut result.weights, config.clip_value, config.clip_norm);
+        optimiser.step(&mut weights.values, &result.weights, &config, config.rate[0]);
+        Ok(())
+    })?;
+    let solver = &sample.spec.solver;
+    let evaluations = arguments.batch * arguments.steps * solver.substeps * tableau(solver.method).stages();
+    let flops = 2.0 * evaluations as f64 * sample.multiply_adds() as f64;
+    let description = device.description();
+    let line = |phase, times: Vec<f64>, flops: Option<f64>| {
+        let ms = median(&times);
+        Line {
+            workload: &arguments.workload,
+            device: &description,
+            phase,
+            batch: arguments.batch,
+            ms,
+            ms_min: times[0],
+            ms_max: times[times.len() - 1],
+            trajectories_per_s: flops.map(|_| arguments.batch as f64 / ms * 1e3),
+            gflops: flops.map(|f| f / ms * 1e-6),
+        }
+    };
+    let lines = [
+        line("compile", compile, None),
+        line("forward", forward, Some(flops)),
+        line("gradient", gradient, Some(3.0 * flops)),
+        line("train_step", train, Some(3.0 * flops)),
+    ];
+    print(&lines, arguments)
+}
+
+const WEIGHTS: Wanted = Wanted { weights: true, inputs: false };
+
+fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
+    if arguments.json {
+        for line in lines {
+            println!("{}", serde_json::to_string(line)?);
+        }
+        return Ok(());
+    }
+    let Line { workload, device, batch, .. } = &lines[0];
+    println!("{workload} on {device}: {batch} trajectories of {} steps", arguments.steps);
+    println!("{:<11} {:>10} {:>10} {:>10} {:>14} {:>9}", "phase", "ms", "least", "most", "trajectories/s", "GFLOP/s");
+    let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |v| format!("{v:.digits$}"));
+    for l in lines {
+        let (rate, gflops) = (number(l.trajectories_per_s, 0), number(l.gflops, 1));
+        println!("{:<11} {:>10.3} {:>10.3} {:>10.3} {rate:>14} {gflops:>9}", l.phase, l.ms, l.ms_min, l.ms_max);
+    }
+    Ok(())
+}
+
+/// Parses and compiles the workload.
+fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
+    let built_in = arguments.workload == "pendulum";
+    let study = if built_in {
+        Study::parse(Path::new("pendulum.toml"), PENDULUM_STUDY.into(), false)?
+    } else {
+        Study::open(Path::new(&arguments.workload), false)
+            .context("the workload is neither `pendulum` nor a study that can be read")?
+    };
+    let mut spec = study.spec.clone();
+    if let Some(hidden) = &arguments.hidden {
+        spec.nets.values_mut().for_each(|net| net.hidden.clone_from(hidden));
+    }
+    match arguments.penalty {
+        Some(PenaltyName::Orthogonality) => {
+            spec.penalties = vec![PenaltySpec { kind: "orthogonality".into(), weight: 1e-2, name: None }];
+        }
+        Some(PenaltyName::None) => spec.penalties.clear(),
+        None => {}
+    }
+    Ok(if built_in { Model::compile(spec, "pendulum.wgsl", PENDULUM)? } else { Model::load(spec, study.base())? })
+}
+
+/// Random trajectories: θ from its prior, states, inputs and observations uniform in [-1, 1].
+struct Work {
+    trajectories: Trajectories,
+    rows: Vec<u32>,
+    theta: Vec<f64>,
+}
+
+impl Work {
+    fn new(model: &Model, batch: usize, steps: usize) -> Work {
+        let stream = Stream::new(0, Purpose::Starts);
+        let draw = |count: usize, step: u32| -> Vec<f64> {
+            (0..count).map(|i| 2.0 * stream.uniform(i as u32, step) - 1.0).collect()
+        };
+        Work {
+            trajectories: Trajectories {
+                count: batch,
+                steps,
+                start: Start::States(draw(batch * model.state.len(), 0)),
+                inputs: draw(batch * (steps + 1) * model.inputs.len(), 1),
+                t0: Vec::new(),
+                times: None,
+                targets: Some(draw(batch * steps * model.outputs.len(), 2)),
+                residual_scale: None,
+            },
+            rows: (0..batch as u32).collect(),
+            theta: draw_theta(model, &Stream::new(0, Purpose::Theta), 0, batch, 0),
+        }
+    }
+
+    fn job<'a>(&'a self, weights: &'a Weights, objective: &'a Objective) -> Job<'a> {
+        Job {
+            trajectories: &self.trajectories,
+            rows: &self.rows,
+            theta: &self.theta,
+            multiplicity: None,
+            groups: 1,
+            members: &[],
+            weights,
+            objective,
+        }
+    }
+}
+
+/// Milliseconds of each repetition, increasing, and the last result.
+fn measure<R>(
+    repeats: usize,
+    warm_up: bool,
+    mut body: impl FnMut() -> Result<R, Failure>,
+) -> Result<(Vec<f64>, R), Failure> {
+    if warm_up {
+        body()?;
+    }
+    let mut timed = || -> Result<(f64, R), Failure> {
+        let start = Instant::now();
+        let result = body()?;
+        Ok((start.elapsed().as_secs_f64() * 1e3, result))
+    };
+    let (first, mut last) = timed()?;
+    let mut times = vec![first];
+    for _ in 1..repeats {
+        let (time, result) = timed()?;
+        times.push(time);
+        last = result;
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times, last))
+}
+
+/// The median of increasing numbers.
+fn median(sorted: &[f64]) -> f64 {
+    let n = sorted.len();
+    (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0
+}

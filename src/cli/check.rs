@@ -1,0 +1,218 @@
+//! `greybox check`: what the engine understood.
+
+use super::Failure;
+use crate::data::DataConfig;
+use crate::device::cpu::Cpu;
+use crate::device::{DEFAULT_BUDGET, Job, Start, Trajectories};
+use crate::model::{Model, Prior, Scale};
+use crate::program::{Operation, Program, Weights};
+use crate::solve::{Plan, TimeGrid, tableau};
+use crate::study::Study;
+use crate::train::TrainConfig;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Read a study, compile its model and say what the engine understood.
+#[derive(Args)]
+#[command(after_help = "Example:\n  greybox check study.toml")]
+pub struct CheckArguments {
+    /// Model or study TOML.
+    study: PathBuf,
+    /// Check the published setting, the full table of the study.
+    #[arg(long)]
+    full: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
+    let study = Study::open(&arguments.study, arguments.full)?;
+    let model = Model::load(study.spec.clone(), study.base())?;
+    if let Some(data) = &study.data {
+        data.validate(false)?;
+    }
+    let mut lines: Vec<(&str, String)> = vec![
+        ("study", study.path.display().to_string()),
+        ("physics", study.base().join(&model.spec.model.physics).display().to_string()),
+        ("state", model.state.join(", ")),
+    ];
+    lines.extend((0..model.theta.len()).map(|i| ("theta", theta(&model, i))));
+    if !model.inputs.is_empty() {
+        let how = format!("{:?}", model.spec.model.inputs).to_lowercase();
+        lines.push(("inputs", format!("{} ({how})", model.inputs.join(", "))));
+    }
+    lines.push(("outputs", model.outputs.join(", ")));
+    let start = if model.encode.is_some() { "read off the first observation" } else { "must be given (no fn initial)" };
+    lines.push(("start", start.into()));
+    lines.extend(networks(&model));
+    lines.push(("solver", solver(&model)));
+    lines.push(("objective", objective(&model)));
+    lines.push(("evolve", program(&model.evolve)));
+    lines.push(("observe", program(&model.observe)));
+    if let Some(data) = &study.data {
+        lines.extend(data_lines(data));
+    }
+    if let Some(train) = &study.train {
+        lines.push(("train", train_line(train)));
+    }
+    lines.push(("memory", memory(&study, &model)));
+    for (i, (key, value)) in lines.iter().enumerate() {
+        let repeated = i > 0 && lines[i - 1].0 == *key;
+        println!("{:<10} {value}", if repeated { "" } else { key });
+    }
+    Ok(())
+}
+
+fn theta(model: &Model, index: usize) -> String {
+    let (name, spec) = (&model.theta[index], model.theta_spec(index));
+    let unit = spec.unit.as_ref().map_or(String::new(), |u| format!(" {u}"));
+    let mut parts = match (spec.fixed, spec.bounds) {
+        (Some(value), _) => vec![format!("fixed at {value}{unit}")],
+        (None, Some([low, high])) => vec![format!("in [{low}, {high}]{unit}")],
+        (None, None) => vec!["no [theta] entry: give it bounds or a fixed value to train".to_string()],
+    };
+    if spec.fixed.is_none() && spec.bounds.is_some() {
+        parts.push(match spec.prior {
+            Some(Prior::Normal([mean, deviation])) => format!("prior normal({mean}, {deviation})"),
+            _ => "prior uniform".into(),
+        });
+        parts.push(format!("scale {}", if spec.scale == Scale::Log { "log" } else { "linear" }));
+    }
+    format!("{name} {}", parts.join(", "))
+}
+
+fn networks(model: &Model) -> Vec<(&'static str, String)> {
+    if model.networks.is_empty() {
+        return vec![("networks", "none".into())];
+    }
+    let line = |network: &crate::model::Network| {
+        let sizes: Vec<String> = network.sizes.iter().map(usize::to_string).collect();
+        let ids = network.layers.iter().flat_map(|(w, b)| [Some(*w), *b]).flatten();
+        let count: usize = ids.map(|id| model.weights.shape(id).len()).sum();
+        let (kind, activation) = (format!("{:?}", network.kind), format!("{:?}", network.activation));
+        let text = format!(
+            "{} {} {}, {} features, {} outputs, activation {}, {count} parameters",
+            network.name,
+            kind.to_lowercase(),
+            sizes.join(" > "),
+            network.sizes[0],
+            network.outputs(),
+            snake(&activation)
+        );
+        ("networks", text)
+    };
+    model.networks.iter().map(line).collect()
+}
+
+/// `LeakyRelu` as the TOML writes it, `leaky_relu`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+fn solver(model: &Model) -> String {
+    let (spec, scheme) = (&model.spec.solver, tableau(model.spec.solver.method));
+    if scheme.map {
+        return format!("map, one application per interval of {}", spec.dt);
+    }
+    let (order, stages, steps) = (scheme.order, scheme.stages(), spec.substeps);
+    let step = spec.dt / steps as f64;
+    format!("{}, order {order}, {stages} stages, {steps} step(s) of {step} per interval of {}", scheme.name, spec.dt)
+}
+
+fn objective(model: &Model) -> String {
+    let penalties = model.objective.penalties.iter().map(|p| match p.name == p.kind {
+        true => format!("{} * {}", p.weight, p.kind),
+        false => format!("{} * {} ({})", p.weight, p.kind, p.name),
+    });
+    std::iter::once("loss".to_string()).chain(penalties).collect::<Vec<_>>().join(" + ")
+}
+
+/// Operations of each map, and the matrix products.
+fn program(program: &Program) -> String {
+    let maps: Vec<String> = program
+        .values
+        .iter()
+        .filter_map(|v| match &v.operation {
+            Operation::Map { function, .. } => Some(function.operations().to_string()),
+            _ => None,
+        })
+        .collect();
+    let products = program.values.iter().filter(|v| matches!(v.operation, Operation::Affine { .. })).count();
+    format!("{} values, {products} affine layers, maps of [{}] operations", program.values.len(), maps.join(", "))
+}
+
+fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {
+    let source = match (&data.simulate, &data.path) {
+        (Some(s), _) => format!(
+            "simulated from {}: {} episodes of {} steps of {}, seed {}",
+            s.truth.display(),
+            s.episodes,
+            s.steps,
+            s.dt,
+            s.seed
+        ),
+        (None, Some(path)) => format!("{}", path.display()),
+        (None, None) => "given by --data".into(),
+    };
+    let w = &data.window;
+    let windows = format!("windows of {} + {} frames every {} frame(s)", w.history, w.horizon, w.stride);
+    let split = match &data.split.file {
+        Some(file) => format!("split by {}", file.display()),
+        None => format!("split {:?}", data.split.ratios.unwrap_or(crate::data::config::SplitConfig::DEFAULT_RATIOS)),
+    };
+    vec![("data", source), ("data", windows), ("data", split)]
+}
+
+fn train_line(train: &TrainConfig) -> String {
+    let [first, last] = train.rate;
+    format!(
+        "{} epochs, batches of {} x {} draw(s), rate {first} to {last}, weight decay {}, clips {} and {}, seed {}",
+        train.epochs, train.batch, train.draws, train.weight_decay, train.clip_value, train.clip_norm, train.seed
+    )
+}
+
+/// The checkpoint plan of a training batch on the CPU in f32.
+fn memory(study: &Study, model: &Model) -> String {
+    let train = study.train.clone().unwrap_or_default();
+    let steps = study.data.as_ref().map_or(DataConfig::default().window.horizon, |d| d.window.horizon);
+    let rows = vec![0; train.batch.saturating_mul(train.draws).min(1 << 24)];
+    let nothing = Trajectories {
+        count: 1,
+        steps,
+        start: Start::States(Vec::new()),
+        inputs: Vec::new(),
+        t0: Vec::new(),
+        times: None,
+        targets: None,
+        residual_scale: None,
+    };
+    let job = Job {
+        trajectories: &nothing,
+        rows: &rows,
+        theta: &[],
+        multiplicity: None,
+        groups: 1,
+        members: &[],
+        weights: &Weights::zeros(&model.weights, 1),
+        objective: &model.objective,
+    };
+    let device = Cpu::<f32>::new(model, DEFAULT_BUDGET);
+    let solver = &model.spec.solver;
+    let plan = match device.plan(&job, &TimeGrid::uniform(steps, solver.dt, solver.substeps)) {
+        Plan::StoreAll => "all activations are kept".to_string(),
+        Plan::OnePass => "each tile runs forward and backward at once".to_string(),
+        Plan::Segments { steps } => format!("states are kept every {steps} steps, the steps between are run again"),
+    };
+    format!(
+        "{} bytes per step and tile (cpu f32); {} trajectories of {steps} steps in {} MiB: {plan}",
+        device.frame_bytes(),
+        rows.len(),
+        DEFAULT_BUDGET >> 20
+    )
+}

@@ -1,0 +1,79 @@
+//! `greybox devices`: what can run rollouts here.
+
+use super::Failure;
+use crate::device::{cpu, gpu};
+use clap::Args;
+use serde::Serialize;
+
+/// List the CPU device and all graphics adapters with their limits.
+#[derive(Args)]
+#[command(after_help = "Example:\n  greybox devices --json")]
+pub struct DevicesArguments {
+    /// One JSON object per device and line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct CpuLine {
+    name: &'static str,
+    kind: &'static str,
+    threads: usize,
+    simd: String,
+    precisions: [&'static str; 2],
+    runs: &'static str,
+}
+
+#[derive(Serialize)]
+struct AdapterLine<'a> {
+    #[serde(flatten)]
+    adapter: &'a gpu::Adapter,
+    runs: &'static str,
+}
+
+const NO_KERNELS: &str = "nothing: kernels for adapters are not part of this version";
+
+/// Runs the command.
+pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
+    let threads = rayon::current_num_threads();
+    let own = CpuLine {
+        name: "cpu",
+        kind: "cpu",
+        threads,
+        simd: cpu::simd(),
+        precisions: ["f32", "f64"],
+        runs: "all models",
+    };
+    let adapters = gpu::adapters();
+    if arguments.json {
+        println!("{}", serde_json::to_string(&own)?);
+        for adapter in &adapters {
+            println!("{}", serde_json::to_string(&AdapterLine { adapter, runs: NO_KERNELS })?);
+        }
+        return Ok(());
+    }
+    println!("cpu");
+    println!("  threads     {threads}");
+    println!("  simd        {}", own.simd);
+    println!("  precisions  f32, f64");
+    println!("  runs        {}", own.runs);
+    for a in &adapters {
+        println!("\n{} ({}, {})", a.name, a.backend, a.kind);
+        println!("  driver                {}", a.driver);
+        println!("  subgroups             {} to {}", a.subgroups[0], a.subgroups[1]);
+        println!("  storage buffers       {} per stage", a.max_storage_buffers_per_shader_stage);
+        println!("  largest buffer        {} MiB", a.max_buffer_size >> 20);
+        println!("  largest binding       {} MiB", a.max_storage_buffer_binding_size >> 20);
+        println!("  workgroup memory      {} bytes", a.max_compute_workgroup_storage_size);
+        println!("  workgroup threads     {}", a.max_compute_invocations_per_workgroup);
+        println!(
+            "  features              {}",
+            if a.features.is_empty() { "none".into() } else { a.features.join(", ") }
+        );
+        println!("  runs                  {NO_KERNELS}");
+    }
+    if adapters.is_empty() {
+        println!("\nno graphics adapter was found");
+    }
+    Ok(())
+}

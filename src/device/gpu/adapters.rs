@@ -1,0 +1,96 @@
+//! The adapters that wgpu sees, with the limits that decide which kernels they could run.
+
+use serde::Serialize;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// One adapter under one backend; a GPU may appear once per backend.
+#[derive(Clone, Debug, Serialize)]
+pub struct Adapter {
+    /// Name, as `--device` will take it.
+    pub name: String,
+    /// vulkan, metal, dx12 or gl.
+    pub backend: String,
+    /// discrete, integrated, virtual, software or other.
+    pub kind: &'static str,
+    /// Driver and its version.
+    pub driver: String,
+    /// Smallest and largest subgroup.
+    pub subgroups: [u32; 2],
+    /// Storage buffers that a compute shader can bind.
+    pub max_storage_buffers_per_shader_stage: u32,
+    /// Largest buffer, in bytes.
+    pub max_buffer_size: u64,
+    /// Largest binding of a storage buffer, in bytes.
+    pub max_storage_buffer_binding_size: u64,
+    /// Workgroup memory, in bytes.
+    pub max_compute_workgroup_storage_size: u32,
+    /// Threads per workgroup.
+    pub max_compute_invocations_per_workgroup: u32,
+    /// Optional abilities that kernels could use.
+    pub features: Vec<&'static str>,
+    /// Schedules that it can run: none in this version.
+    pub schedules: Vec<&'static str>,
+}
+
+/// All adapters, in wgpu's order; empty where there is none.
+pub fn adapters() -> Vec<Adapter> {
+    if wgpu::Instance::enabled_backend_features().is_empty() {
+        return Vec::new();
+    }
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12 | wgpu::Backends::GL;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        // No debug layers and no validation beside wgpu's own; incomplete drivers stay out.
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    wait(instance.enumerate_adapters(backends)).iter().map(describe).collect()
+}
+
+fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let of_interest = [
+        ("subgroup", wgpu::Features::SUBGROUP),
+        ("shader-f16", wgpu::Features::SHADER_F16),
+        ("shader-f64", wgpu::Features::SHADER_F64),
+        ("shader-int64", wgpu::Features::SHADER_INT64),
+        ("float32-atomic", wgpu::Features::SHADER_FLOAT32_ATOMIC),
+        ("cooperative-matrix", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+        ("timestamp-query", wgpu::Features::TIMESTAMP_QUERY),
+        ("pipeline-cache", wgpu::Features::PIPELINE_CACHE),
+    ];
+    Adapter {
+        name: info.name,
+        backend: info.backend.to_string(),
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "other",
+        },
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+        subgroups: [info.subgroup_min_size, info.subgroup_max_size],
+        max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        max_buffer_size: limits.max_buffer_size,
+        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+        max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
+        max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
+        features: of_interest.iter().filter(|(_, f)| features.contains(*f)).map(|(name, _)| *name).collect(),
+        schedules: Vec::new(),
+    }
+}
+
+/// Runs a future to its end. Native wgpu's futures are ready at once, so there is nothing to be woken by.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}
