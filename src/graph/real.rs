@@ -253,7 +253,8 @@ mod tests {
         assert!(worst(Real::cos, f64::cos, (-1000.0, 1000.0), 1.0) < 2e-7);
         assert!(worst(Real::tanh, f64::tanh, (-12.0, 12.0), 0.0) < 3e-7);
         assert!(worst(Real::sigmoid, Real::sigmoid, (-30.0, 30.0), 1e-6) < 4e-7);
-        assert!(worst(Real::softplus, Real::softplus, (-10.0, 30.0), 1e-2) < 3e-6);
+        // ln(1 + e) rounds 1 + e first, so softplus is accurate absolutely, not relatively, where it is small.
+        assert!(worst(Real::softplus, Real::softplus, (-10.0, 30.0), 1.0) < 3e-7);
     }
 
     #[test]
