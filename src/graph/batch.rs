@@ -158,9 +158,13 @@ impl Tape {
         }
     }
 
-    /// Runs the tape over the lanes of `place`. Call it inside a SIMD dispatch to get the widest vectors.
-    #[inline(always)]
+    /// Runs the tape over the lanes of `place`, with the widest vectors that the processor has.
     pub fn run<T: Real>(&self, memory: &mut [T], place: Place) {
+        pulp::Arch::new().dispatch(Run { tape: self, memory, place });
+    }
+
+    #[inline(always)]
+    fn sweep_all<T: Real>(&self, memory: &mut [T], place: Place) {
         debug_assert!(place.lanes.is_multiple_of(BLOCK) && place.lanes <= CHUNK);
         let address = |o: Operand| match o {
             Operand::Input(i) => place.inputs[i as usize],
@@ -196,15 +200,29 @@ impl Tape {
             let registers = (self.inputs + self.outputs) * CHUNK;
             let place =
                 Place { inputs: input_rows, outputs: &rest[..self.outputs], constants: rows * CHUNK, registers, lanes };
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || self.run(&mut memory, place),
-            );
+            self.run(&mut memory, place);
             for (output, row) in outputs.iter_mut().zip(&rest[..self.outputs]) {
                 output.extend_from_slice(&memory[*row..row + count]);
             }
         }
         outputs
+    }
+}
+
+/// A run as something that pulp compiles for every instruction set. A plain closure would not do: its body is not inlined
+/// into the specialised function and keeps the narrow vectors of the baseline.
+struct Run<'a, T> {
+    tape: &'a Tape,
+    memory: &'a mut [T],
+    place: Place<'a>,
+}
+
+impl<T: Real> pulp::WithSimd for Run<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.tape.sweep_all(self.memory, self.place);
     }
 }
 

@@ -106,11 +106,7 @@ pub fn run<T: Vector>(
                     registers: linked.registers,
                     lanes: LANES,
                 };
-                let tape = &linked.tapes[*tape];
-                arch.dispatch(
-                    #[inline(always)]
-                    || tape.run(memory, place),
-                );
+                linked.tapes[*tape].run(memory, place);
             }
             Step::Each { tape, inputs, output, rows } => {
                 let total = rows * LANES;
@@ -124,11 +120,7 @@ pub fn run<T: Vector>(
                         registers: linked.registers,
                         lanes: CHUNK.min(total - start),
                     };
-                    let tape = &linked.tapes[*tape];
-                    arch.dispatch(
-                        #[inline(always)]
-                        || tape.run(memory, place),
-                    );
+                    linked.tapes[*tape].run(memory, place);
                 }
             }
             Step::Affine { weight, bias, transposed, x, y } => {
