@@ -235,46 +235,77 @@ fn release(args: &[NodeId], index: usize, last_use: &[usize], place: &[Operand],
     }
 }
 
-#[inline(always)]
-fn load<T: Real>(memory: &[T], offset: usize) -> [T; BLOCK] {
-    let mut block = [T::ZERO; BLOCK];
-    block.copy_from_slice(&memory[offset..offset + BLOCK]);
-    block
+/// Memory split at an instruction's result, which overlaps none of its arguments: slices without bounds checks inside.
+/// Blocks are copied to locals before the arithmetic, which is what the compiler needs to use whole vectors.
+struct Split<'a, T> {
+    before: &'a [T],
+    out: &'a mut [T],
+    after: &'a [T],
+    start: usize,
+}
+
+impl<'a, T> Split<'a, T> {
+    #[inline(always)]
+    fn new(memory: &'a mut [T], start: usize, lanes: usize) -> Self {
+        let (before, rest) = memory.split_at_mut(start);
+        let (out, after) = rest.split_at_mut(lanes);
+        Split { before, out, after, start }
+    }
+
+    #[inline(always)]
+    fn argument(&self, offset: usize) -> &'a [[T; BLOCK]] {
+        let lanes = self.out.len();
+        let row = if offset < self.start {
+            &self.before[offset..offset + lanes]
+        } else {
+            let offset = offset - self.start - lanes;
+            &self.after[offset..offset + lanes]
+        };
+        row.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn blocks(self) -> &'a mut [[T; BLOCK]] {
+        self.out.as_chunks_mut().0
+    }
 }
 
 #[inline(always)]
 fn sweep<T: Real>(memory: &mut [T], a: usize, out: usize, lanes: usize, f: impl Fn(T) -> T) {
-    for k in (0..lanes).step_by(BLOCK) {
-        let mut x = load(memory, a + k);
-        for value in &mut x {
-            *value = f(*value);
+    let split = Split::new(memory, out, lanes);
+    let a = split.argument(a);
+    for (out, a) in split.blocks().iter_mut().zip(a) {
+        let mut x = *a;
+        for x in &mut x {
+            *x = f(*x);
         }
-        memory[out + k..out + k + BLOCK].copy_from_slice(&x);
+        *out = x;
     }
 }
 
 #[inline(always)]
 fn sweep2<T: Real>(memory: &mut [T], [a, b, _]: [usize; 3], out: usize, lanes: usize, f: impl Fn(T, T) -> T) {
-    for k in (0..lanes).step_by(BLOCK) {
-        let mut x = load(memory, a + k);
-        let y = load(memory, b + k);
-        for (value, &other) in x.iter_mut().zip(&y) {
-            *value = f(*value, other);
+    let split = Split::new(memory, out, lanes);
+    let (a, b) = (split.argument(a), split.argument(b));
+    for ((out, a), b) in split.blocks().iter_mut().zip(a).zip(b) {
+        let (mut x, y) = (*a, *b);
+        for (x, y) in x.iter_mut().zip(y) {
+            *x = f(*x, y);
         }
-        memory[out + k..out + k + BLOCK].copy_from_slice(&x);
+        *out = x;
     }
 }
 
 #[inline(always)]
 fn sweep3<T: Real>(memory: &mut [T], [a, b, c]: [usize; 3], out: usize, lanes: usize, f: impl Fn(T, T, T) -> T) {
-    for k in (0..lanes).step_by(BLOCK) {
-        let mut x = load(memory, a + k);
-        let y = load(memory, b + k);
-        let z = load(memory, c + k);
-        for (i, value) in x.iter_mut().enumerate() {
-            *value = f(*value, y[i], z[i]);
+    let split = Split::new(memory, out, lanes);
+    let (a, b, c) = (split.argument(a), split.argument(b), split.argument(c));
+    for (((out, a), b), c) in split.blocks().iter_mut().zip(a).zip(b).zip(c) {
+        let (mut x, y, z) = (*a, *b, *c);
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = f(*x, y[i], z[i]);
         }
-        memory[out + k..out + k + BLOCK].copy_from_slice(&x);
+        *out = x;
     }
 }
 

@@ -1,12 +1,25 @@
 //! Small dense products in registers: the inner loops of `Affine`, `AffineT` and `Outer`.
 //!
 //! One routine computes C[r, n] (+)= Σ_k A(r, k) · B[k, n] for a block of rows r and all columns n. Columns are lanes
-//! (samples) or matrix columns, contiguous in B and C; A is read element by element and broadcast, at any strides, so
-//! neither W nor Wᵀ is ever copied. A block of R rows × N columns stays in registers over the whole sum; every element is
-//! summed over k in order with fused multiply–add, so its bits depend neither on the block sizes nor on its neighbours.
+//! (samples) or matrix columns, contiguous in B and C; elements of A are broadcast. A block of R rows × two vectors of
+//! columns stays in registers over the whole sum; every element is summed over k in order with fused multiply–add, so its
+//! bits depend neither on the block sizes nor on its neighbours.
 
+use super::LANES;
 use crate::graph::Real;
 use pulp::{Simd, WithSimd};
+
+/// Rows of a panel of weights, and of the largest block.
+pub const PANEL: usize = 8;
+
+/// The matrix A, in one of two layouts whose strides are constants: addresses then stay out of the inner loop.
+#[derive(Clone, Copy)]
+pub enum Left<'a, T> {
+    /// Panels of [`PANEL`] rows, see [`pack`]: `[rows / PANEL, depth, PANEL]`.
+    Panels(&'a [T]),
+    /// Parts of samples, `[depth / LANES, rows, LANES]`.
+    Samples(&'a [T]),
+}
 
 /// What the sums start from.
 #[derive(Clone, Copy)]
@@ -17,22 +30,14 @@ pub enum Initial<'a, T> {
     Accumulate,
 }
 
-/// C[rows, columns] (+)= A[rows, depth] · B[depth, columns].
+/// C[rows, columns] (+)= A[rows, depth] · B[depth, columns]; rows of B and C are contiguous.
 pub struct Product<'a, T> {
-    /// Elements of A: element (r, k) at `r · row_stride + k · depth_stride`.
-    pub a: &'a [T],
-    /// Distance of rows of A.
-    pub row_stride: usize,
-    /// Distance of columns of A.
-    pub depth_stride: usize,
-    /// B, rows of `b_stride`.
+    /// A.
+    pub a: Left<'a, T>,
+    /// B.
     pub b: &'a [T],
-    /// Distance of rows of B.
-    pub b_stride: usize,
-    /// C, rows of `c_stride`.
+    /// C.
     pub c: &'a mut [T],
-    /// Distance of rows of C.
-    pub c_stride: usize,
     /// Rows of A and C.
     pub rows: usize,
     /// Length of the sums.
@@ -89,33 +94,42 @@ impl<T: Vector> WithSimd for Product<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Two vectors of columns and 8 (or 4) rows keep both multiply-add units busy within the registers there are.
-        if S::REGISTER_COUNT >= 32 { self.blocks::<S, 8>(simd) } else { self.blocks::<S, 4>(simd) }
+        let depth = self.depth;
+        match self.a {
+            Left::Panels(a) => self.blocks::<S, 1, PANEL>(simd, a, depth),
+            Left::Samples(a) => self.blocks::<S, LANES, 1>(simd, a, LANES),
+        }
     }
 }
 
 impl<T: Vector> Product<'_, T> {
+    /// A's elements are `ROW` apart along rows and `K` along the sum, within parts of the sum of length `part`.
     #[inline(always)]
-    fn blocks<S: Simd, const R: usize>(mut self, simd: S) {
+    fn blocks<S: Simd, const ROW: usize, const K: usize>(mut self, simd: S, a: &[T], part: usize) {
         let width = 2 * size_of::<T::Of<S>>() / size_of::<T>();
-        for column in (0..self.columns).step_by(width) {
-            let mut row = 0;
-            while row + R <= self.rows {
-                self.block::<S, R>(simd, row, column, width);
-                row += R;
-            }
-            while row + 2 <= self.rows {
-                self.block::<S, 2>(simd, row, column, width);
-                row += 2;
-            }
-            if row < self.rows {
-                self.block::<S, 1>(simd, row, column, width);
+        // Two vectors of columns and 8 (or 4) rows keep both multiply-add units busy within the registers there are.
+        let wide = S::REGISTER_COUNT >= 32;
+        for panel in (0..self.rows).step_by(PANEL) {
+            let a = &a[panel * if ROW == 1 { part } else { ROW }..];
+            for column in (0..self.columns).step_by(width) {
+                let (mut row, end) = (0, PANEL.min(self.rows - panel));
+                while row < end {
+                    let block = Block { a: &a[row * ROW..], part, row: panel + row, column, width };
+                    row += match end - row {
+                        PANEL.. if wide => self.block::<S, 8, ROW, K>(simd, block),
+                        4.. => self.block::<S, 4, ROW, K>(simd, block),
+                        2.. => self.block::<S, 2, ROW, K>(simd, block),
+                        _ => self.block::<S, 1, ROW, K>(simd, block),
+                    }
+                }
             }
         }
     }
 
+    /// Returns R, the rows done.
     #[inline(always)]
-    fn block<S: Simd, const R: usize>(&mut self, simd: S, row: usize, column: usize, width: usize) {
+    fn block<S: Simd, const R: usize, const ROW: usize, const K: usize>(&mut self, simd: S, block: Block<T>) -> usize {
+        let Block { a, part, row, column, width } = block;
         let mut sums = [[T::splat(simd, T::ZERO); 2]; R];
         match self.initial {
             Initial::Rows(None) => {}
@@ -126,46 +140,119 @@ impl<T: Vector> Product<'_, T> {
             }
             Initial::Accumulate => {
                 for (r, sum) in sums.iter_mut().enumerate() {
-                    let start = (row + r) * self.c_stride + column;
+                    let start = (row + r) * self.columns + column;
                     let c = T::vectors::<S>(&self.c[start..start + width]);
                     *sum = [c[0], c[1]];
                 }
             }
         }
-        // Slices cut to exact ends let the compiler drop most bounds checks of the inner loop.
-        let a: [&[T]; R] = std::array::from_fn(|r| {
-            let start = (row + r) * self.row_stride;
-            &self.a[start..start + (self.depth.max(1) - 1) * self.depth_stride + 1]
-        });
-        for k in 0..self.depth {
-            let start = k * self.b_stride + column;
-            let b = T::vectors::<S>(&self.b[start..start + width]);
-            let (b0, b1) = (b[0], b[1]);
-            for r in 0..R {
-                let factor = T::splat(simd, a[r][k * self.depth_stride]);
-                sums[r] =
-                    [T::multiply_add(simd, factor, b0, sums[r][0]), T::multiply_add(simd, factor, b1, sums[r][1])];
+        let reach = (R - 1) * ROW + 1;
+        for first in (0..self.depth).step_by(part.max(1)) {
+            let a = &a[first * self.rows..];
+            for k in 0..part {
+                let start = (first + k) * self.columns + column;
+                let b = T::vectors::<S>(&self.b[start..start + width]);
+                let (b0, b1) = (b[0], b[1]);
+                // One bounds check instead of one per row.
+                let a = &a[k * K..k * K + reach];
+                for r in 0..R {
+                    let factor = T::splat(simd, a[r * ROW]);
+                    sums[r] =
+                        [T::multiply_add(simd, factor, b0, sums[r][0]), T::multiply_add(simd, factor, b1, sums[r][1])];
+                }
             }
         }
         for (r, sum) in sums.iter().enumerate() {
-            let start = (row + r) * self.c_stride + column;
+            let start = (row + r) * self.columns + column;
             let c = T::vectors_mut::<S>(&mut self.c[start..start + width]);
             (c[0], c[1]) = (sum[0], sum[1]);
+        }
+        R
+    }
+}
+
+/// Where a block of a product stands.
+struct Block<'a, T> {
+    a: &'a [T],
+    part: usize,
+    row: usize,
+    column: usize,
+    width: usize,
+}
+
+/// Appends panels of A(r, k) = `values[r · row_stride + k · depth_stride]`; rows beyond the last are zero.
+pub fn pack<T: Real>(values: &[T], [rows, depth]: [usize; 2], [row_stride, depth_stride]: [usize; 2], to: &mut Vec<T>) {
+    for panel in (0..rows).step_by(PANEL) {
+        for k in 0..depth {
+            to.extend((panel..panel + PANEL).map(|row| match row < rows {
+                true => values[row * row_stride + k * depth_stride],
+                false => T::ZERO,
+            }));
         }
     }
 }
 
-/// Transposes `rows` × 32 lanes into 32 × `stride`, `stride` being at least `rows`.
-pub fn transpose<T: Real>(from: &[T], rows: usize, to: &mut [T], stride: usize) {
-    const LANES: usize = super::LANES;
-    // Square blocks keep both sides within a few cache lines.
-    for block in (0..rows).step_by(16) {
-        let count = 16.min(rows - block);
-        for lane in 0..LANES {
-            let target = &mut to[lane * stride + block..lane * stride + block + count];
-            for (i, value) in target.iter_mut().enumerate() {
-                *value = from[(block + i) * LANES + lane];
+/// Length of what [`pack`] appends.
+pub fn packed_len(rows: usize, depth: usize) -> usize {
+    rows.next_multiple_of(PANEL) * depth
+}
+
+/// Transposes rows of lanes into [`LANES`] rows of `stride`, `stride` being at least the number of rows.
+pub struct Transpose<'a, T> {
+    /// `[rows, LANES]`.
+    pub from: &'a [T],
+    /// `[LANES, stride]`; columns beyond the rows are left as they are.
+    pub to: &'a mut [T],
+    /// Distance of rows of `to`.
+    pub stride: usize,
+}
+
+impl<T: Vector> WithSimd for Transpose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // Squares that the compiler turns into shuffles of registers.
+        const SIDE: usize = 8;
+        let (rows, _) = self.from.as_chunks::<LANES>();
+        let (blocks, rest) = rows.as_chunks::<SIDE>();
+        for (index, block) in blocks.iter().enumerate() {
+            for lane in (0..LANES).step_by(SIDE) {
+                let mut square = [[T::ZERO; SIDE]; SIDE];
+                for (r, row) in block.iter().enumerate() {
+                    for (l, column) in square.iter_mut().enumerate() {
+                        column[r] = row[lane + l];
+                    }
+                }
+                for (l, column) in square.iter().enumerate() {
+                    let start = (lane + l) * self.stride + index * SIDE;
+                    self.to[start..start + SIDE].copy_from_slice(column);
+                }
             }
+        }
+        for (index, row) in rest.iter().enumerate() {
+            for (lane, value) in row.iter().enumerate() {
+                self.to[lane * self.stride + blocks.len() * SIDE + index] = *value;
+            }
+        }
+    }
+}
+
+/// Adds one slice to another.
+pub struct Add<'a, T> {
+    /// What is added.
+    pub from: &'a [T],
+    /// What it is added to, as long as `from`.
+    pub to: &'a mut [T],
+}
+
+impl<T: Vector> WithSimd for Add<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to += *from;
         }
     }
 }

@@ -8,6 +8,7 @@ mod link;
 mod matrix;
 mod run;
 mod tile;
+mod weights;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Status, Wanted, reduce};
 use super::{Device, Job};
@@ -18,9 +19,9 @@ use crate::solve::{Costs, Plan, Tableau, TimeGrid, plan, tableau};
 use link::{Linked, link};
 use matrix::Vector;
 use rayon::prelude::*;
-use run::WeightGradient;
 use std::sync::Mutex;
 use tile::{Buffers, Setting, Tile, TileGradient, TileRange};
+use weights::{WeightGradient, WeightValues};
 
 /// Samples per tile: two AVX-512 vectors of f32, a good compromise between reuse of weights and small batches.
 const LANES: usize = 32;
@@ -84,8 +85,9 @@ impl<T: Vector> Cpu<T> {
         plan(grid.intervals(), costs, self.budget, job.objective.is_linear())
     }
 
-    fn weights(&self, job: &Job) -> Vec<Vec<T>> {
-        (0..job.weights.members).map(|m| job.weights.member(m).iter().map(|v| T::from_f64(*v)).collect()).collect()
+    fn weights(&self, job: &Job) -> Vec<WeightValues<T>> {
+        let table = &self.model.weights;
+        (0..job.weights.members).into_par_iter().map(|m| WeightValues::new(table, job.weights.member(m))).collect()
     }
 
     fn forward(&self, job: &Job, full: bool) -> Result<(Vec<Sums>, Vec<Status>, Full), DeviceError> {
@@ -411,8 +413,8 @@ impl<'a, T: Vector> Pass<'a, T> {
             theta: Vec::new(),
             start: Vec::new(),
         };
-        for result in results {
-            if let Some(part) = &result.weights {
+        for mut result in results {
+            if let Some(part) = &mut result.weights {
                 part.add_to(table, &mut out.weights[result.member * each..(result.member + 1) * each]);
             }
             out.theta.extend(result.theta);

@@ -5,7 +5,8 @@
 
 use super::link::{Address, Linked};
 use super::matrix::Vector;
-use super::run::{Scratch, WeightGradient, WeightValues, run};
+use super::run::{Scratch, run};
+use super::weights::{WeightGradient, WeightValues};
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};
 use crate::graph::Real;
@@ -35,7 +36,7 @@ pub struct Setting<'a, T> {
     /// Times.
     pub grid: &'a TimeGrid,
     /// Weights of every member in the device's precision.
-    pub weights: &'a [Vec<T>],
+    pub weights: &'a [WeightValues<T>],
 }
 
 /// Buffers of a tile, reused from tile to tile.
@@ -45,7 +46,7 @@ pub struct Buffers<T> {
     pub evolve: Vec<T>,
     observe: Vec<T>,
     encode: Vec<T>,
-    scratch: Scratch<T>,
+    scratch: Scratch,
     rates: Vec<T>,
     /// States at the ends of intervals of the current segment.
     trail: Vec<T>,
@@ -115,9 +116,8 @@ impl<'a, T: Vector> Tile<'a, T> {
         self.range.first + if lane < self.range.count { lane } else { 0 }
     }
 
-    fn weights(&self) -> WeightValues<'a, T> {
-        let member = self.setting.job.member(self.range.group);
-        WeightValues { table: &self.setting.cpu.model.weights, values: &self.setting.weights[member] }
+    fn weights(&self) -> &'a WeightValues<T> {
+        &self.setting.weights[self.setting.job.member(self.range.group)]
     }
 
     /// Runs the encode program; leaves its memory ready for the reverse part.
@@ -136,7 +136,7 @@ impl<'a, T: Vector> Tile<'a, T> {
         write_rows(memory, linked.ports[1], frame, &self.theta);
         self.write_inputs(memory, linked.ports[2], frame, 0, 1.0, 0.0);
         self.write_time(memory, linked.ports[3], frame, self.setting.grid.observation(0));
-        run(linked, 0..linked.forward, memory, frame, &self.weights(), None, &mut buffers.scratch);
+        run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
         read_rows(memory, &linked.outputs[0], frame, &mut self.state);
     }
 
@@ -196,7 +196,7 @@ impl<'a, T: Vector> Tile<'a, T> {
                 let w = grid.input_weights(interpolation, substep, c);
                 self.write_inputs(memory, linked.ports[ports::INPUT], frame, interval, w.left, w.right);
                 self.write_time(memory, linked.ports[ports::TIME], frame, grid.stage(interval, substep, c));
-                run(linked, 0..linked.forward, memory, frame, &weights, None, &mut buffers.scratch);
+                run(linked, 0..linked.forward, memory, frame, weights, None, &mut buffers.scratch);
                 read_rows(memory, &linked.outputs[0], frame, &mut buffers.rates[stage * n..(stage + 1) * n]);
                 if count {
                     for (sums, address) in self.stages.iter_mut().zip(&linked.outputs[1]) {
@@ -271,7 +271,7 @@ impl<'a, T: Vector> Tile<'a, T> {
         write_rows(memory, linked.ports[ports::THETA], frame, &self.theta);
         self.write_inputs(memory, linked.ports[ports::INPUT], frame, interval + 1, 1.0, 0.0);
         self.write_time(memory, linked.ports[ports::TIME], frame, self.setting.grid.observation(interval + 1));
-        run(linked, 0..linked.forward, memory, frame, &self.weights(), None, &mut buffers.scratch);
+        run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
     }
 
     /// Walks the intervals `range` backwards. Frames of interval k start at frame `(k − range.start) · per_interval`;
@@ -324,7 +324,7 @@ impl<'a, T: Vector> Tile<'a, T> {
                         write_row(memory, linked.ports[ports::TIME + 1], frame, row, &rate);
                     }
                     let steps = linked.forward..linked.steps.len();
-                    run(linked, steps, memory, frame, &values, weights.as_deref_mut(), &mut buffers.scratch);
+                    run(linked, steps, memory, frame, values, weights.as_deref_mut(), &mut buffers.scratch);
                     read_rows(memory, &linked.outputs[2], frame, &mut stage_cotangents[stage * n..(stage + 1) * n]);
                     add_rows(memory, &linked.outputs[3], frame, &mut gradient.theta);
                 }
@@ -367,7 +367,7 @@ impl<'a, T: Vector> Tile<'a, T> {
             write_row(memory, linked.ports[ports::TIME + 1], frame, component, &cotangent);
         }
         let steps = linked.forward..linked.steps.len();
-        run(linked, steps, memory, frame, &self.weights(), weights, &mut buffers.scratch);
+        run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
         add_rows(memory, &linked.outputs[1], frame, &mut gradient.start);
         add_rows(memory, &linked.outputs[2], frame, &mut gradient.theta);
     }
@@ -388,7 +388,7 @@ impl<'a, T: Vector> Tile<'a, T> {
         let (memory, frame) = (&mut buffers.encode, linked.work);
         write_rows(memory, linked.ports[4], frame, &gradient.start);
         let steps = linked.forward..linked.steps.len();
-        run(linked, steps, memory, frame, &self.weights(), weights, &mut buffers.scratch);
+        run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
         add_rows(memory, &linked.outputs[1], frame, &mut gradient.theta);
         mark(&mut self.adjoint_failed, &gradient.theta, 0);
     }
