@@ -60,7 +60,7 @@ impl Model {
     pub fn load(spec: ModelSpec, base: &Path) -> Result<Model, ModelError> {
         let path = base.join(&spec.model.physics);
         let source =
-            std::fs::read_to_string(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
+            std::fs::read_to_string(&path).map_err(|reason| ModelError::File { path: path.clone(), reason })?;
         Model::compile(spec, &spec_file_name(&path), &source)
     }
 

@@ -10,12 +10,12 @@ pub enum ModelError {
     #[error(transparent)]
     Physics(#[from] Box<PhysicsError>),
     /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The operating system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A value of the TOML does not fit the rest of the model.
     #[error("{key}: {message}\nhelp: {remedy}")]

@@ -32,7 +32,7 @@ pub fn initialise(table: &WeightTable, networks: &[Network], members: usize, see
 
 /// Reads weights of one member. LAYER numbers must increase; gaps, as `nn.Sequential` makes them, are accepted.
 pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::File { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|reason| ModelError::File { path: path.into(), reason })?;
     let refuse =
         |message: String, remedy: &str| ModelError::Weights { path: path.into(), message, remedy: remedy.into() };
     let file = SafeTensors::deserialize(&bytes)
@@ -141,7 +141,7 @@ pub fn save_weights(
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, None).map_err(|e| failed(e.to_string()))?;
-    let io = |source| ModelError::File { path: path.into(), source };
+    let io = |reason| ModelError::File { path: path.into(), reason };
     let beside = path.with_extension("safetensors.part");
     std::fs::write(&beside, bytes).map_err(io)?;
     std::fs::rename(&beside, path).map_err(io)

@@ -55,7 +55,7 @@ pub trait Draw {
 
 /// Writes a text file and makes the folders above it.
 fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write { path: path.to_path_buf(), source };
+    let failed = |reason| ReportError::Write { path: path.to_path_buf(), reason };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

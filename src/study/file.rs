@@ -69,12 +69,12 @@ pub struct Study {
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// The file system refused.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The text is not a study.
     #[error("{file}:{line}:{column}: {message}\n{line} | {source_line}\nhelp: {remedy}")]
@@ -110,37 +110,34 @@ impl Study {
         Study::open_with(path, full, &[])
     }
 
-    /// Reads a study and then sets keys, each given as `table.key=VALUE` with a TOML value.
+    /// Reads a study and then sets keys, each given as `table.key=VALUE` with a TOML value, which replaces what
+    /// was there.
     pub fn open_with(path: &Path, full: bool, settings: &[String]) -> Result<Study, StudyError> {
-        let text = std::fs::read_to_string(path).map_err(|source| StudyError::File { path: path.into(), source })?;
-        let mut over = toml::Table::new();
-        for text in settings {
-            // A value that is no TOML by itself is a string: data.split.file=splits.json.
-            let parsed = toml::from_str::<toml::Table>(text).or_else(|error| match text.split_once('=') {
-                Some((key, value)) => toml::from_str(&format!("{key} = {}", toml::Value::String(value.trim().into()))),
-                None => Err(error),
-            });
-            let table = parsed.map_err(|_| {
+        let text = std::fs::read_to_string(path).map_err(|reason| StudyError::File { path: path.into(), reason })?;
+        let settings = settings.iter().map(|text| {
+            Setting::parse(text).ok_or_else(|| {
                 setting(path, format!("--set {text}: not KEY=VALUE"), "write for example --set train.epochs=20")
-            })?;
-            merge(&mut over, table);
-        }
-        Study::parse_with(path, text, full, over)
+            })
+        });
+        let settings = settings.collect::<Result<Vec<Setting>, StudyError>>()?;
+        Study::parse_with(path, text, full, settings)
     }
 
     /// Reads a study from text; `path` is what its relative paths start from.
     pub fn parse(path: &Path, text: String, full: bool) -> Result<Study, StudyError> {
-        Study::parse_with(path, text, full, toml::Table::new())
+        Study::parse_with(path, text, full, Vec::new())
     }
 
-    fn parse_with(path: &Path, text: String, full: bool, settings: toml::Table) -> Result<Study, StudyError> {
+    fn parse_with(path: &Path, text: String, full: bool, settings: Vec<Setting>) -> Result<Study, StudyError> {
         let mut file: File = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
         if full && !file.full.is_empty() || !settings.is_empty() {
             let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
             if let (Some(toml::Value::Table(over)), true) = (whole.remove("full"), full) {
                 merge(&mut whole, over);
             }
-            merge(&mut whole, settings);
+            for setting in settings {
+                setting.apply(&mut whole);
+            }
             file = whole.try_into().map_err(|e: toml::de::Error| {
                 let message = e.message().trim().to_string();
                 let remedy = remedy(&message);
@@ -188,6 +185,46 @@ impl Study {
     }
 }
 
+/// A key given outside of the file, and its value.
+struct Setting {
+    keys: Vec<String>,
+    value: toml::Value,
+}
+
+impl Setting {
+    /// Reads `table.key=VALUE`. A value that is no TOML by itself is a string: `data.split.file=splits.json`.
+    fn parse(text: &str) -> Option<Setting> {
+        let (key, value) = text.split_once('=')?;
+        let value = value.trim();
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+        let value = parsed.and_then(|mut t| t.remove("value")).unwrap_or_else(|| value.into());
+        // The TOML reader takes the key apart, whatever its quotes: it becomes one table inside another.
+        let mut inner = toml::Value::Table(toml::from_str(&format!("{key} = 0")).ok()?);
+        let mut keys = Vec::new();
+        while let toml::Value::Table(table) = inner {
+            let (key, next) = table.into_iter().next()?;
+            keys.push(key);
+            inner = next;
+        }
+        Some(Setting { keys, value })
+    }
+
+    /// Puts the value in the place of what is there: a table given as a value replaces a table.
+    fn apply(self, whole: &mut toml::Table) {
+        let mut place = whole;
+        let Some((last, tables)) = self.keys.split_last() else { return };
+        for key in tables {
+            let inner = place.entry(key).or_insert_with(|| toml::Table::new().into());
+            if !inner.is_table() {
+                *inner = toml::Table::new().into();
+            }
+            let toml::Value::Table(inner) = inner else { return };
+            place = inner;
+        }
+        place.insert(last.clone(), self.value);
+    }
+}
+
 fn setting(path: &Path, message: String, remedy: &str) -> StudyError {
     StudyError::Setting { path: path.into(), message, remedy: remedy.into() }
 }
@@ -231,6 +268,9 @@ fn remedy(message: &str) -> String {
             format!("did you mean `{}`?", nearest.unwrap_or(&known[0]))
         }
         Some((missing, _)) if message.starts_with("missing field") => format!("add `{missing} = …`"),
+        _ if message.contains("expected a string") => {
+            "put the value in quotes: key = \"value\" (in a shell: --set 'table.key=\"value\"')".into()
+        }
         _ => "see the example studies for every key and its form".into(),
     }
 }

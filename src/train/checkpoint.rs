@@ -27,12 +27,12 @@ pub struct Checkpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system refused.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The content is not a checkpoint.
     #[error("{path}: not a checkpoint of this program: {message}\nhelp: delete it to train from the start", path = path.display())]
@@ -70,7 +70,7 @@ impl Checkpoint {
             ("history".to_string(), history),
         ]);
         let file = safetensors::serialize(views, Some(facts)).map_err(|e| content(e.to_string()))?;
-        let failed = |source| CheckpointError::File { path: path.into(), source };
+        let failed = |reason| CheckpointError::File { path: path.into(), reason };
         let beside = path.with_extension("part");
         std::fs::write(&beside, file).map_err(failed)?;
         std::fs::rename(&beside, path).map_err(failed)
@@ -81,7 +81,7 @@ impl Checkpoint {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|reason| CheckpointError::File { path: path.into(), reason })?;
         let content = |message: String| CheckpointError::Content { path: path.into(), message };
         let file = SafeTensors::deserialize(&bytes).map_err(|e| content(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| content(e.to_string()))?;
