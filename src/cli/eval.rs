@@ -1,11 +1,12 @@
 //! `greybox eval`: the black-box contract.
 
 use super::Failure;
+use crate::data::DataError;
 use crate::data::npz::{Array, Arrays, Dim, Element, write_npz};
 use crate::device::{self, DEFAULT_BUDGET, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
 use crate::model::{Model, load_weights};
 use crate::study::Study;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -72,7 +73,11 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     };
     let arrays = Arrays::read(&arguments.input)?;
     let (trajectories, theta) =
-        read(&model, &arrays, arguments.steps).with_context(|| format!("{}", arguments.input.display()))?;
+        read(&model, &arrays, arguments.steps).map_err(|error| match error.is::<DataError>() {
+            // It names the file itself.
+            true => error,
+            false => error.context(format!("{}", arguments.input.display())),
+        })?;
     let rows: Vec<u32> = (0..trajectories.count as u32).collect();
     let job = Job {
         trajectories: &trajectories,

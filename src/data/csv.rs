@@ -16,7 +16,7 @@ pub const ALL_COLUMNS: &str = "columns";
 /// Reads a text table. Each named column is an array `[rows]`. A column with a cell that is not a number is an error
 /// only when it is asked for, so that a table may carry notes. `delimiter`: found by trial where not given.
 pub fn read_csv(path: &Path, delimiter: Option<char>) -> Result<Arrays, DataError> {
-    let bytes = fs::read(path).map_err(|error| DataError::read(path, error))?;
+    let bytes = fs::read(path).map_err(|error| DataError::unreadable(path, error))?;
     // Names may hold a unit in an old 8-bit encoding: a wrong letter there is better than a refused file.
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
@@ -42,7 +42,7 @@ fn read_rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>, DataErr
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| DataError::read(path, error))?;
+        let record = record.map_err(|error| DataError::read(path, error, "close every quote"))?;
         let line = record.position().map_or(0, |position| position.line());
         rows.push(Row { line, cells: record.iter().map(str::to_string).collect() });
     }
@@ -50,17 +50,15 @@ fn read_rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>, DataErr
         rows.pop();
     }
     let Some(width) = rows.first().map(|row| row.cells.len()) else {
-        return Err(DataError::read(path, "the file has no rows"));
+        return Err(DataError::read(path, "the file has no rows", "give a file with data"));
     };
     match rows.iter().find(|row| row.cells.len() != width) {
         None => Ok(rows),
         Some(row) => Err(DataError::read(
             path,
+            format!("line {} has {} cells where the first row has {width}", row.line, row.cells.len(),),
             format!(
-                "line {} has {} cells where the first row has {width}; write every cell (blank where missing), quote \
-                 cells that hold the delimiter '{}', or set [data] delimiter",
-                row.line,
-                row.cells.len(),
+                "write every cell (blank where missing), quote cells that hold the delimiter '{}', or set [data] delimiter",
                 (delimiter as char).escape_default()
             ),
         )),
@@ -72,7 +70,7 @@ fn columns(path: &Path, mut rows: Vec<Row>) -> Result<Arrays, DataError> {
     let has_names = rows[0].cells.iter().any(|cell| number(cell).is_none());
     let names: Option<Vec<String>> = has_names.then(|| rows.remove(0).cells);
     if rows.is_empty() {
-        return Err(DataError::read(path, "the file has column names but no rows of numbers"));
+        return Err(DataError::read(path, "the file has column names but no rows of numbers", "give a file with data"));
     }
     let mut arrays = Arrays::new(path.display().to_string());
     let mut all = vec![f64::NAN; rows.len() * width];

@@ -1,5 +1,6 @@
 //! What can be wrong with data. Every message says what is wrong, where, and what to do about it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -9,23 +10,27 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DataError {
     /// A file cannot be opened or is not what its name says.
-    #[error("cannot read {}: {reason}", path.display())]
+    #[error("cannot read {}: {reason}\nhelp: {remedy}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system or the decoder said.
         reason: String,
+        /// What to do.
+        remedy: String,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {reason}", path.display())]
+    #[error("cannot write {}: {reason}\nhelp: {remedy}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// What the system said, or which value does not fit.
         reason: String,
+        /// What to do.
+        remedy: String,
     },
     /// A key of the `[data]` table is missing or contradicts another.
-    #[error("[data] {key}: {problem}; {remedy}")]
+    #[error("[data] {key}: {problem}\nhelp: {remedy}")]
     Config {
         /// The key, such as `window.horizon`.
         key: String,
@@ -35,7 +40,7 @@ pub enum DataError {
         remedy: String,
     },
     /// An array or column is absent or has the wrong shape.
-    #[error("{place}: {problem}; {remedy}")]
+    #[error("{place}: {problem}\nhelp: {remedy}")]
     Array {
         /// The file.
         place: String,
@@ -45,7 +50,7 @@ pub enum DataError {
         remedy: String,
     },
     /// A cell of a text table is not a number.
-    #[error("{}, line {line}, column {column} ({name}): \"{text}\" is not a number; {remedy}", path.display())]
+    #[error("{}, line {line}, column {column} ({name}): \"{text}\" is not a number\nhelp: {remedy}", path.display())]
     Cell {
         /// The file.
         path: PathBuf,
@@ -61,7 +66,7 @@ pub enum DataError {
         remedy: String,
     },
     /// The numbers themselves cannot be used.
-    #[error("{place}: {problem}; {remedy}")]
+    #[error("{place}: {problem}\nhelp: {remedy}")]
     Values {
         /// The file or episode, and the row.
         place: String,
@@ -71,7 +76,7 @@ pub enum DataError {
         remedy: String,
     },
     /// Training, validation and test cannot be told apart as asked.
-    #[error("split: {problem}; {remedy}")]
+    #[error("split: {problem}\nhelp: {remedy}")]
     Split {
         /// What is wrong.
         problem: String,
@@ -81,12 +86,27 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(crate) fn read(path: &Path, reason: impl ToString) -> Self {
-        Self::Read { path: path.to_path_buf(), reason: reason.to_string() }
+    pub(crate) fn read(path: &Path, reason: impl ToString, remedy: impl Into<String>) -> Self {
+        Self::Read { path: path.to_path_buf(), reason: reason.to_string(), remedy: remedy.into() }
     }
 
-    pub(crate) fn write(path: &Path, reason: impl ToString) -> Self {
-        Self::Write { path: path.to_path_buf(), reason: reason.to_string() }
+    /// A file or folder that the system does not let us read.
+    pub(crate) fn unreadable(path: &Path, error: io::Error) -> Self {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "correct the path; those in a study start from its folder, --data from where the command is called"
+            }
+            _ => "look at what it is and whether you may read it",
+        };
+        Self::read(path, error, remedy)
+    }
+
+    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+        let remedy = match error.kind() {
+            io::ErrorKind::Other => "correct the value, or write the array as floating point",
+            _ => "choose a folder that exists and that you may write to",
+        };
+        Self::Write { path: path.to_path_buf(), reason: error.to_string(), remedy: remedy.into() }
     }
 
     pub(crate) fn config(key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {

@@ -83,14 +83,19 @@ impl Arrays {
 
     /// Reads every array of an `.npz` file.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|error| DataError::read(path, error))?;
-        let not_npz = |error| DataError::read(path, format!("not an .npz archive ({error})"));
+        let file = File::open(path).map_err(|error| DataError::unreadable(path, error))?;
+        let not_npz = |error| {
+            let remedy = "write it with numpy.savez, or give a text table a name that ends in .csv";
+            DataError::read(path, format!("not an .npz archive ({error})"), remedy)
+        };
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(not_npz)?;
         let mut arrays = Self::new(path.display().to_string());
         for index in 0..archive.len() {
             let entry = archive.by_index(index).map_err(not_npz)?;
             let Some(name) = npyz::npz::array_name_from_file_name(entry.name()).map(str::to_string) else { continue };
-            let in_array = |error: io::Error| DataError::read(path, format!("array \"{name}\": {error}"));
+            let in_array = |error: io::Error| {
+                DataError::read(path, format!("array \"{name}\": {error}"), "the file is damaged: write it anew")
+            };
             let array = NpyFile::new(entry).map_err(in_array)?;
             match decode(array).map_err(in_array)? {
                 Ok(array) => arrays.insert(name, array),

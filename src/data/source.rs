@@ -18,7 +18,7 @@ pub fn files(config: &DataConfig, base: &Path, override_path: Option<&Path>) -> 
             return Err(DataError::config("path", problem, "give path = \"FILE or FOLDER\" or call with --data PATH"));
         }
     };
-    let metadata = fs::metadata(&path).map_err(|error| DataError::read(&path, error))?;
+    let metadata = fs::metadata(&path).map_err(|error| DataError::unreadable(&path, error))?;
     if metadata.is_dir() {
         return folder(config, &path);
     }
@@ -37,10 +37,11 @@ fn is_table(name: &str) -> bool {
 }
 
 fn folder(config: &DataConfig, path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let entries = fs::read_dir(path).map_err(|error| DataError::read(path, error))?;
+    let entries = fs::read_dir(path).map_err(|error| DataError::unreadable(path, error))?;
     let mut present_names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(|error| DataError::read(path, error))?.file_name().to_string_lossy().into_owned();
+        let name =
+            entry.map_err(|error| DataError::unreadable(path, error))?.file_name().to_string_lossy().into_owned();
         if is_table(&name) && !name.starts_with('.') {
             present_names.push(name);
         }
@@ -61,8 +62,8 @@ fn folder(config: &DataConfig, path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut names = config.files.clone().unwrap_or(present_names);
     names.retain(|name| !config.exclude.contains(name));
     if names.is_empty() {
-        let reason = "no .npz or .csv file is left to read in this folder; look at path, files and exclude in [data]";
-        return Err(DataError::read(path, reason));
+        let reason = "no .npz, .csv or .tsv file is left to read in this folder";
+        return Err(DataError::read(path, reason, "look at path, files and exclude in [data]"));
     }
     Ok(names.into_iter().map(|name| path.join(name)).collect())
 }

@@ -85,7 +85,8 @@ impl Job<'_> {
             None => Ok(TimeGrid::uniform(self.trajectories.steps, solver.dt, solver.substeps)),
             Some(times) => TimeGrid::from_times(times, solver.substeps).map_err(|k| {
                 let found = times.get(k).copied().unwrap_or(f64::NAN);
-                DeviceError::shape("times", format!("times[{k}] = {found} does not lie behind the time before it"))
+                let message = format!("times[{k}] = {found} does not lie behind the time before it");
+                DeviceError::shape("times", message, "give increasing times, those of the observations")
             }),
         }
     }
@@ -98,10 +99,11 @@ impl Job<'_> {
             if found == expected {
                 return Ok(());
             }
-            Err(DeviceError::shape(name, format!("{found} values where {shape} = {expected} are needed")))
+            let message = format!("{found} values where {shape} = {expected} are needed");
+            Err(DeviceError::shape(name, message, "give the array the shape that the model and the batch ask for"))
         };
         if t.count == 0 || t.steps == 0 || self.rows.is_empty() {
-            return Err(DeviceError::shape("batch", "no samples or no steps".into()));
+            return Err(DeviceError::shape("batch", "no samples or no steps".into(), "give at least one of each"));
         }
         match &t.start {
             Start::States(s) => expect("s0", s.len(), t.count * n, "B x n")?,
@@ -110,10 +112,8 @@ impl Job<'_> {
                 if model.encode.is_none() {
                     return Err(DeviceError::shape(
                         "first observation",
-                        format!(
-                            "the state ({}) cannot be read off the observation; add fn initial",
-                            model.state.join(", ")
-                        ),
+                        format!("the state ({}) cannot be read off the observation", model.state.join(", ")),
+                        "add fn initial(y: Output) -> State to the WGSL",
                     ));
                 }
             }
@@ -130,10 +130,8 @@ impl Job<'_> {
         if let Some(y) = &t.targets {
             expect("y", y.len(), t.count * t.steps * k, "B x T x k")?;
             if let Some(i) = y.iter().position(|v| v.is_infinite()) {
-                return Err(DeviceError::shape(
-                    "y",
-                    format!("an infinite value at index {i}; NaN marks a missing one"),
-                ));
+                let message = format!("an infinite value at index {i}");
+                return Err(DeviceError::shape("y", message, "correct it, or write NaN where the value is missing"));
             }
         }
         if let Some(scale) = &t.residual_scale {
@@ -141,14 +139,18 @@ impl Job<'_> {
         }
         expect("theta", self.theta.len(), self.samples() * p, "B x p")?;
         if self.groups == 0 || !self.samples().is_multiple_of(self.groups) {
-            return Err(DeviceError::shape("groups", format!("{} samples, {} groups", self.samples(), self.groups)));
+            return Err(DeviceError::shape(
+                "groups",
+                format!("{} samples cannot be divided into {} equal groups", self.samples(), self.groups),
+                "choose a number of groups that divides the samples",
+            ));
         }
         let start = match &t.start {
             Start::States(v) | Start::Observations(v) => v,
         };
         for (name, values) in [("s0", start.as_slice()), ("theta", self.theta), ("u", &t.inputs), ("t0", &t.t0)] {
             if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-                return Err(DeviceError::shape(name, format!("a non-finite value at index {i}")));
+                return Err(DeviceError::shape(name, format!("a non-finite value at index {i}"), "correct it"));
             }
         }
         expect(

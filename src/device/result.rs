@@ -17,18 +17,20 @@ pub enum DeviceError {
         remedy: String,
     },
     /// An array does not fit the model.
-    #[error("{array}: {message}")]
+    #[error("{array}: {message}\nhelp: {remedy}")]
     Shape {
         /// Name of the array.
         array: String,
         /// What is wrong.
         message: String,
+        /// What to do.
+        remedy: String,
     },
 }
 
 impl DeviceError {
-    pub(crate) fn shape(array: &str, message: String) -> DeviceError {
-        DeviceError::Shape { array: array.to_string(), message }
+    pub(crate) fn shape(array: &str, message: String, remedy: impl Into<String>) -> DeviceError {
+        DeviceError::Shape { array: array.to_string(), message, remedy: remedy.into() }
     }
 }
 
