@@ -116,5 +116,18 @@ mod tests {
         assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         order.sort_unstable();
         assert!(order.iter().enumerate().all(|(i, v)| i as u32 == *v));
+        assert!(Stream::new(3, Purpose::Split).permutation(0, 5).is_empty());
+    }
+
+    #[test]
+    fn every_place_of_a_permutation_is_about_equally_likely() {
+        let mut counts = [[0u32; 5]; 5];
+        for seed in 0..10_000 {
+            for (place, item) in Stream::new(seed, Purpose::Split).permutation(5, 0).into_iter().enumerate() {
+                counts[place][item as usize] += 1;
+            }
+        }
+        // The expected count is 2000 with a standard deviation of 40.
+        assert!(counts.iter().flatten().all(|&count| (1800..2200).contains(&count)), "{counts:?}");
     }
 }

@@ -16,7 +16,6 @@ pub mod error;
 mod layout;
 pub mod npz;
 mod series;
-pub mod shuffle;
 pub mod simulate_config;
 pub mod source;
 pub mod split;

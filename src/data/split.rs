@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::config::{SplitBy, SplitConfig};
 use super::episode::Episode;
 use super::error::{DataError, present};
-use super::shuffle::shuffle;
 use super::window::Part;
+use crate::rng::{Purpose, Stream};
 
 /// Indices of episodes. No index is in two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,8 @@ impl Split {
     /// Shuffles the episodes and shares them out. A share above 0 gets at least one.
     pub fn by_seed(episodes: usize, ratios: [f64; 3], seed: u64) -> Result<Self, DataError> {
         let counts = share(episodes, ratios)?;
-        let order = shuffle(seed, episodes);
+        let order = Stream::new(seed, Purpose::Split).permutation(episodes, 0);
+        let order: Vec<usize> = order.into_iter().map(|episode| episode as usize).collect();
         let (train, rest) = order.split_at(counts[0]);
         let (validation, rest) = rest.split_at(counts[1]);
         Ok(Self { train: train.to_vec(), validation: validation.to_vec(), test: rest[..counts[2]].to_vec() })
@@ -49,9 +50,9 @@ impl Split {
 
     /// Reads lists of indices from a JSON file: one split, or several by key.
     pub fn from_json(path: &Path, key: Option<&str>, episodes: usize) -> Result<Self, DataError> {
-        let text = fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
-        let form = "expected {\"train\": [0, …], \"validation\": […], \"test\": […]} or several of these by key";
-        let malformed = |error: serde_json::Error| DataError::read(path, format!("{error}; {form}"));
+        let text = fs::read_to_string(path).map_err(|error| DataError::unreadable(path, error))?;
+        let form = "write {\"train\": [0, …], \"validation\": […], \"test\": […]} or several of these by key";
+        let malformed = |error: serde_json::Error| DataError::read(path, error, form);
         let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
         let split = if value.get("train").is_some_and(serde_json::Value::is_array) {
             if let Some(key) = key {
