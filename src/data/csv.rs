@@ -44,7 +44,7 @@ fn read_rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>, DataErr
     for record in reader.records() {
         let record = record.map_err(|error| DataError::read(path, error, "close every quote"))?;
         let line = record.position().map_or(0, |position| position.line());
-        rows.push(Row { line, cells: record.iter().map(str::to_string).collect() });
+        rows.push(Row { line, cells: record.iter().map(|cell| unquoted(cell).to_string()).collect() });
     }
     while rows.last().is_some_and(|row| row.cells.iter().all(String::is_empty)) {
         rows.pop();
@@ -63,6 +63,11 @@ fn read_rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>, DataErr
             ),
         )),
     }
+}
+
+/// The cell without quotes that a space before them hid from the reader.
+fn unquoted(cell: &str) -> &str {
+    cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).map_or(cell, str::trim)
 }
 
 fn columns(path: &Path, mut rows: Vec<Row>) -> Result<Arrays, DataError> {
