@@ -130,19 +130,30 @@ impl Study {
 
     fn parse_with(path: &Path, text: String, full: bool, settings: Vec<Setting>) -> Result<Study, StudyError> {
         let mut file: File = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
-        if full && !file.full.is_empty() || !settings.is_empty() {
+        if !file.full.is_empty() || !settings.is_empty() {
+            let read = |table: &toml::Table, what: &str| {
+                table.clone().try_into::<File>().map_err(|e| {
+                    // The second line of the message names the key.
+                    let message = e.to_string().trim().replace('\n', " ");
+                    setting(path, format!("{what}: {message}"), &remedy(e.message().trim()))
+                })
+            };
             let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
-            if let (Some(toml::Value::Table(over)), true) = (whole.remove("full"), full) {
-                merge(&mut whole, over);
+            if let Some(toml::Value::Table(over)) = whole.remove("full") {
+                let mut published = whole.clone();
+                merge(&mut published, over);
+                // Read in any case: a wrong key must not wait for the day of the long run.
+                let read = read(&published, "[full]")?;
+                if full {
+                    (whole, file) = (published, read);
+                }
             }
-            for setting in settings {
-                setting.apply(&mut whole);
+            if !settings.is_empty() {
+                for setting in settings {
+                    setting.apply(&mut whole);
+                }
+                file = read(&whole, "--set")?;
             }
-            file = whole.try_into().map_err(|e: toml::de::Error| {
-                let message = e.message().trim().to_string();
-                let remedy = remedy(&message);
-                setting(path, format!("[full] or --set: {message}"), &remedy)
-            })?;
         }
         if file.grid.is_some() {
             let remedy = "remove [grid]; models on grids come with a later version";
