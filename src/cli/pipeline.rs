@@ -128,21 +128,21 @@ impl Pipeline {
             eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
         });
         let (path, fingerprint) = (self.checkpoint_path(), self.fingerprint());
-        let resumed = match Checkpoint::load(&path)? {
-            Some(c) if c.study == fingerprint => c.epoch,
-            _ => 0,
-        };
+        let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
+        let resumed = done.len();
         if resumed > 0 {
             eprintln!("continuing from epoch {resumed} of {} ({})", config.epochs, path.display());
         }
+        // Written anew: a run that was killed has left lines of epochs that the checkpoint does not know.
         let metrics_path = self.out.join("metrics.jsonl");
-        let mut metrics = std::fs::OpenOptions::new()
-            .create(true)
-            .append(resumed > 0)
-            .truncate(resumed == 0)
-            .write(true)
-            .open(&metrics_path)
-            .with_context(|| format!("{}", metrics_path.display()))?;
+        let mut metrics =
+            std::fs::File::create(&metrics_path).with_context(|| format!("{}", metrics_path.display()))?;
+        let mut record = |m: &EpochMetrics| {
+            if let Ok(line) = serde_json::to_string(m) {
+                let _ = writeln!(metrics, "{line}");
+            }
+        };
+        done.iter().for_each(&mut record);
         let progress = Progress::new(config.epochs, resumed, &self.model);
         let training = Training {
             device: self.device.as_ref(),
@@ -154,9 +154,7 @@ impl Pipeline {
             checkpoint: Some((&path, &fingerprint)),
         };
         let trained = training.run(|m| {
-            if let Ok(line) = serde_json::to_string(m) {
-                let _ = writeln!(metrics, "{line}");
-            }
+            record(m);
             progress.show(m);
             !stop.load(Ordering::SeqCst)
         })?;

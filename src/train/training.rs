@@ -121,8 +121,9 @@ impl Training<'_> {
             interrupted = !proceed(&metrics);
             state.history.push(metrics);
             state.epoch += 1;
-            let due = interrupted || state.epoch.is_multiple_of(self.config.checkpoint_every);
-            if let (Some((path, _)), true) = (self.checkpoint, due || state.epoch == self.config.epochs) {
+            let ended = state.epoch == self.config.epochs || self.out_of_patience(&state.history);
+            let due = ended || interrupted || state.epoch.is_multiple_of(self.config.checkpoint_every);
+            if let (Some((path, _)), true) = (self.checkpoint, due) {
                 state.save(path)?;
             }
         }
