@@ -227,6 +227,14 @@ impl Pipeline {
             budget: DEFAULT_BUDGET / 8,
         };
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
+        if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
+            return Err(anyhow!(
+                "estimate by {}: some trajectory leaves the finite numbers wherever theta was tried\nhelp: use smaller \
+                 steps (solver.substeps) or narrower bounds of theta, or train longer",
+                nowhere.criterion
+            )
+            .into());
+        }
         self.timings.push(("estimate".into(), start.elapsed().as_secs_f64()));
         Ok(estimates)
     }

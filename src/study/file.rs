@@ -279,7 +279,7 @@ fn remedy(message: &str) -> String {
             format!("did you mean `{}`?", nearest.unwrap_or(&known[0]))
         }
         Some((missing, _)) if message.starts_with("missing field") => format!("add `{missing} = …`"),
-        _ if message.contains("expected a string") => {
+        _ if message.ends_with("string") => {
             "put the value in quotes: key = \"value\" (in a shell: --set 'table.key=\"value\"')".into()
         }
         _ => "see the example studies for every key and its form".into(),
