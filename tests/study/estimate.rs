@@ -83,7 +83,7 @@ fn the_bootstrap_has_the_spread_of_the_blocks() {
     let found = of_seed(5);
     assert_close("k", &found.theta, &[0.7 - 0.2 * ratio], Tolerance { relative: 0.0, absolute: 0.5 / 4000.0 });
     // 400 replicates know a deviation to 3.5 %.
-    assert_close("deviation", &found.deviation, &[deviation], Tolerance { relative: 0.15, absolute: 0.0 });
+    assert_close("deviation", &found.deviation, &[deviation], Tolerance { relative: 0.1, absolute: 0.0 });
     let (low, high) = found.interval.as_ref().unwrap()[0];
     assert!(low < found.theta[0] && found.theta[0] < high, "{} in [{low}, {high}]", found.theta[0]);
     assert_close("width", &[high - low], &[3.92 * deviation], Tolerance { relative: 0.2, absolute: 0.0 });
