@@ -78,15 +78,15 @@ fn the_bootstrap_has_the_spread_of_the_blocks() {
     let deviation = 0.2 * sums.iter().map(|[s, c]| (c - ratio * s).powi(2)).sum::<f64>().sqrt() / squares;
 
     let criteria = [penalty(&model, "least_action")];
-    let config = EstimateConfig { points: 4001, bootstrap: 400, ..EstimateConfig::default() };
+    let config = EstimateConfig { points: 1001, bootstrap: 1500, ..EstimateConfig::default() };
     let of_seed = |seed| estimate(&over(&device, &case, &block, 1 << 20), &criteria, &config, seed).unwrap().remove(0);
     let found = of_seed(5);
-    assert_close("k", &found.theta, &[0.7 - 0.2 * ratio], Tolerance { relative: 0.0, absolute: 0.5 / 4000.0 });
-    // 400 replicates know a deviation to 3.5 %.
-    assert_close("deviation", &found.deviation, &[deviation], Tolerance { relative: 0.1, absolute: 0.0 });
+    assert_close("k", &found.theta, &[0.7 - 0.2 * ratio], Tolerance { relative: 0.0, absolute: 0.5 / 1000.0 });
+    // 1500 replicates know a deviation to 2 %, and the first order is as good.
+    assert_close("deviation", &found.deviation, &[deviation], Tolerance { relative: 0.08, absolute: 0.0 });
     let (low, high) = found.interval.as_ref().unwrap()[0];
     assert!(low < found.theta[0] && found.theta[0] < high, "{} in [{low}, {high}]", found.theta[0]);
-    assert_close("width", &[high - low], &[3.92 * deviation], Tolerance { relative: 0.2, absolute: 0.0 });
+    assert_close("width", &[high - low], &[3.92 * deviation], Tolerance { relative: 0.15, absolute: 0.0 });
     assert_eq!(found, of_seed(5));
     let other = of_seed(6);
     assert_eq!(other.theta, found.theta, "the seed decides about the bootstrap only");
