@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::eval::PrecisionName;
-use crate::device::{self, DEFAULT_BUDGET, Device, Job, Precision, Start, Trajectories, Wanted};
+use crate::device::{self, DEFAULT_BUDGET, Device, Job, Precision, Trajectories, Wanted};
 use crate::model::{Model, Objective, PenaltySpec, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -214,14 +214,9 @@ impl Work {
         };
         Work {
             trajectories: Trajectories {
-                count: batch,
-                steps,
-                start: Start::States(draw(batch * model.state.len(), 0)),
                 inputs: draw(batch * (steps + 1) * model.inputs.len(), 1),
-                t0: Vec::new(),
-                times: None,
                 targets: Some(draw(batch * steps * model.outputs.len(), 2)),
-                residual_scale: None,
+                ..Trajectories::from_states(batch, steps, draw(batch * model.state.len(), 0))
             },
             rows: (0..batch as u32).collect(),
             theta: draw_theta(model, &Stream::new(0, Purpose::Theta), 0, batch, 0),
@@ -229,16 +224,7 @@ impl Work {
     }
 
     fn job<'a>(&'a self, weights: &'a Weights, objective: &'a Objective) -> Job<'a> {
-        Job {
-            trajectories: &self.trajectories,
-            rows: &self.rows,
-            theta: &self.theta,
-            multiplicity: None,
-            groups: 1,
-            members: &[],
-            weights,
-            objective,
-        }
+        Job::new(&self.trajectories, &self.rows, &self.theta, weights, objective)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::data::DataConfig;
 use crate::device::cpu::Cpu;
-use crate::device::{DEFAULT_BUDGET, Job, Start, Trajectories};
+use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
@@ -26,7 +26,7 @@ pub struct CheckArguments {
 /// Runs the command.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, arguments.full)?;
-    let model = Model::load(study.spec.clone(), study.base())?;
+    let model = study.model()?;
     if let Some(data) = &study.data {
         data.validate(false)?;
     }
@@ -182,26 +182,9 @@ fn memory(study: &Study, model: &Model) -> String {
     let train = study.train.clone().unwrap_or_default();
     let steps = study.data.as_ref().map_or(DataConfig::default().window.horizon, |d| d.window.horizon);
     let rows = vec![0; train.batch.saturating_mul(train.draws).min(1 << 24)];
-    let nothing = Trajectories {
-        count: 1,
-        steps,
-        start: Start::States(Vec::new()),
-        inputs: Vec::new(),
-        t0: Vec::new(),
-        times: None,
-        targets: None,
-        residual_scale: None,
-    };
-    let job = Job {
-        trajectories: &nothing,
-        rows: &rows,
-        theta: &[],
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &Weights::zeros(&model.weights, 1),
-        objective: &model.objective,
-    };
+    let nothing = Trajectories::from_states(1, steps, Vec::new());
+    let weights = Weights::zeros(&model.weights, 1);
+    let job = Job::new(&nothing, &rows, &[], &weights, &model.objective);
     let device = Cpu::<f32>::new(model, DEFAULT_BUDGET);
     let solver = &model.spec.solver;
     let plan = match device.plan(&job, &TimeGrid::uniform(steps, solver.dt, solver.substeps)) {

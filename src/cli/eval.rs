@@ -63,7 +63,7 @@ pub struct EvalArguments {
 /// Runs the command.
 pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.model, false)?;
-    let model = Model::load(study.spec.clone(), study.base())?;
+    let model = study.model()?;
     let precision = arguments.precision.into();
     let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
     let weights = match &arguments.weights {
@@ -79,16 +79,7 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
             false => error.context(format!("{}", arguments.input.display())),
         })?;
     let rows: Vec<u32> = (0..trajectories.count as u32).collect();
-    let job = Job {
-        trajectories: &trajectories,
-        rows: &rows,
-        theta: &theta,
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &weights,
-        objective: &model.objective,
-    };
+    let job = Job::new(&trajectories, &rows, &theta, &weights, &model.objective);
     let rollout = device.simulate(&job)?;
     let gradient = match arguments.grad {
         true => Some(device.gradient(&job, Wanted { weights: true, inputs: true })?),

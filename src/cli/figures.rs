@@ -198,8 +198,8 @@ pub fn landscape_figures(
                 let signed = name.ends_with("physics_times_correction");
                 let map = HeatMap {
                     title: format!("{name} over {} and {}", columns.name, rows.name),
-                    x: HeatAxis { label: label(pipeline, columns.index), values: columns.values.clone(), log: false },
-                    y: HeatAxis { label: label(pipeline, rows.index), values: rows.values.clone(), log: false },
+                    x: HeatAxis::new(label(pipeline, columns.index), &columns.values),
+                    y: HeatAxis::new(label(pipeline, rows.index), &rows.values),
                     label: name.clone(),
                     values: values.clone(),
                     colours: if signed {
@@ -241,16 +241,7 @@ fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failur
         .collect();
     let repeated: Vec<u32> = thetas.iter().flat_map(|_| rows.clone()).collect();
     let theta: Vec<f64> = thetas.iter().flat_map(|t| std::iter::repeat_n(t.clone(), examples).flatten()).collect();
-    let job = Job {
-        trajectories: &all,
-        rows: &repeated,
-        theta: &theta,
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &results.weights,
-        objective: &pipeline.model.objective,
-    };
+    let job = Job::new(&all, &repeated, &theta, &results.weights, &pipeline.model.objective);
     let rollout = pipeline.device.simulate(&job)?;
     let (t, k, dt) = (all.steps, pipeline.model.outputs.len(), pipeline.study.spec.solver.dt);
     let first = match &all.start {

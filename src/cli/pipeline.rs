@@ -71,7 +71,7 @@ impl Pipeline {
         if let (Some(seed), Some(train)) = (arguments.seed, &mut study.train) {
             train.seed = seed;
         }
-        let model = Model::load(study.spec.clone(), study.base())?;
+        let model = study.model()?;
         let precision: Precision = arguments.precision.into();
         let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
         eprintln!("device: {}", device.description());
@@ -217,15 +217,7 @@ impl Pipeline {
         let most = if free.len() > 1 { self.study.estimate.trajectories } else { usize::MAX };
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
-        let blocks = block.iter().max().map_or(0, |b| *b as usize + 1);
-        let sweep = Sweep {
-            device: self.device.as_ref(),
-            weights,
-            trajectories: &chosen,
-            block: &block,
-            blocks,
-            budget: DEFAULT_BUDGET / 8,
-        };
+        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
         if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
             return Err(anyhow!(
@@ -303,26 +295,12 @@ impl Pipeline {
         if indices.len() > 2 {
             return Err(anyhow!("landscape.axes names {} parameters\nhelp: use one or two", indices.len()).into());
         }
-        let points = config.points.unwrap_or(if indices.len() == 1 { 101 } else { 21 }).max(2);
-        let axes = indices
-            .iter()
-            .map(|&index| {
-                let spec = self.model.theta_spec(index);
-                let values = (0..points).map(|i| spec.at(i as f64 / (points - 1) as f64)).collect();
-                Axis { index, name: self.model.theta[index].clone(), values }
-            })
-            .collect();
+        let points = config.points.unwrap_or(if indices.len() == 1 { 101 } else { 21 });
+        let axes = indices.iter().map(|index| Axis::across(&self.model, *index, points)).collect();
         let windows = self.test_windows();
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, config.trajectories);
-        let sweep = Sweep {
-            device: self.device.as_ref(),
-            weights,
-            trajectories: &chosen,
-            block: &block,
-            blocks: block.iter().max().map_or(0, |b| *b as usize + 1),
-            budget: DEFAULT_BUDGET / 8,
-        };
+        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &result)?;
         self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));

@@ -2,7 +2,6 @@
 
 use super::Failure;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::model::Model;
 use crate::study::{Study, simulate_episodes};
 use anyhow::anyhow;
 use clap::Args;
@@ -24,7 +23,7 @@ pub struct SimulateArguments {
 /// Runs the command.
 pub fn run(arguments: &SimulateArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, false)?;
-    let model = Model::load(study.spec.clone(), study.base())?;
+    let model = study.model()?;
     let data = study.section(&study.data, "data")?;
     let config = data.simulate.as_ref().ok_or_else(|| {
         anyhow!("{}: there is no [data.simulate]\nhelp: add the table; see examples/", arguments.study.display())

@@ -35,6 +35,28 @@ pub struct Trajectories {
     pub residual_scale: Option<Vec<f64>>,
 }
 
+impl Trajectories {
+    /// Trajectories of `steps` intervals that start from given states, `[count, n]`: without inputs or observations, at
+    /// time 0. What else there is goes into the fields.
+    pub fn from_states(count: usize, steps: usize, states: Vec<f64>) -> Trajectories {
+        Trajectories {
+            count,
+            steps,
+            start: Start::States(states),
+            inputs: Vec::new(),
+            t0: Vec::new(),
+            times: None,
+            targets: None,
+            residual_scale: None,
+        }
+    }
+
+    /// Every trajectory once, as the rows of a job.
+    pub fn rows(&self) -> Vec<u32> {
+        (0..self.count as u32).collect()
+    }
+}
+
 /// A batch: samples drawn from trajectories with parameters of their own, divided into equal consecutive groups. Means
 /// and objectives are taken per group.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +79,18 @@ pub struct Job<'a> {
     pub objective: &'a Objective,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// One group of samples, each counted once, with the weights of a single member.
+    pub fn new(
+        trajectories: &'a Trajectories,
+        rows: &'a [u32],
+        theta: &'a [f64],
+        weights: &'a Weights,
+        objective: &'a Objective,
+    ) -> Job<'a> {
+        Job { trajectories, rows, theta, multiplicity: None, groups: 1, members: &[], weights, objective }
+    }
+
     /// Number of samples.
     pub fn samples(&self) -> usize {
         self.rows.len()

@@ -23,6 +23,13 @@ pub struct HeatAxis {
     pub log: bool,
 }
 
+impl HeatAxis {
+    /// A linear axis.
+    pub fn new(label: impl Into<String>, values: &[f64]) -> HeatAxis {
+        HeatAxis { label: label.into(), values: values.to_vec(), log: false }
+    }
+}
+
 /// The colour scale of a heat map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Colours {

@@ -3,11 +3,12 @@
 use super::estimate::EstimateConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
-use crate::model::{ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
+use crate::model::{Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
 use crate::train::TrainConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// `[study]`: what the report says about it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -180,6 +181,16 @@ impl Study {
         })
     }
 
+    /// Compiles the model with the WGSL file that the study names.
+    pub fn model(&self) -> Result<Model, ModelError> {
+        Model::load(self.spec.clone(), self.base())
+    }
+
+    /// Compiles the model with WGSL text in place of the file, which then only gives its name to messages.
+    pub fn compile(&self, wgsl: &str) -> Result<Model, ModelError> {
+        Model::compile(self.spec.clone(), &self.spec.model.physics.display().to_string(), wgsl)
+    }
+
     /// The folder that relative paths start from.
     pub fn base(&self) -> &Path {
         match self.path.parent() {
@@ -233,6 +244,15 @@ impl Setting {
             place = inner;
         }
         place.insert(last.clone(), self.value);
+    }
+}
+
+/// A study written in a program rather than in a file; messages call it `study.toml`.
+impl FromStr for Study {
+    type Err = StudyError;
+
+    fn from_str(text: &str) -> Result<Study, StudyError> {
+        Study::parse(Path::new("study.toml"), text.into(), false)
     }
 }
 

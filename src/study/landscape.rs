@@ -2,7 +2,7 @@
 
 use super::sweep::{Sweep, sweep};
 use crate::device::DeviceError;
-use crate::model::{Objective, StageObservable};
+use crate::model::{Model, Objective, StageObservable};
 use serde::Deserialize;
 
 /// `[landscape]`
@@ -32,6 +32,15 @@ pub struct Axis {
     pub name: String,
     /// Values, increasing.
     pub values: Vec<f64>,
+}
+
+impl Axis {
+    /// The box of a parameter in `points` values, spaced along its scale.
+    pub fn across(model: &Model, index: usize, points: usize) -> Axis {
+        let (spec, last) = (model.theta_spec(index), points.max(2) - 1);
+        let values = (0..=last).map(|i| spec.at(i as f64 / last as f64)).collect();
+        Axis { index, name: model.theta[index].clone(), values }
+    }
 }
 
 /// Quantities on a grid; the last axis varies fastest. Points where a trajectory failed hold NaN and are counted.
@@ -88,6 +97,17 @@ impl Landscape {
     /// A quantity by name.
     pub fn quantity(&self, name: &str) -> Option<&[f64]> {
         self.quantities.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+
+    /// The values of the axes at a position, in the order of the axes.
+    pub fn at(&self, mut position: usize) -> Vec<f64> {
+        let mut values: Vec<f64> = Vec::with_capacity(self.axes.len());
+        for axis in self.axes.iter().rev() {
+            values.push(axis.values[position % axis.values.len()]);
+            position /= axis.values.len();
+        }
+        values.reverse();
+        values
     }
 
     /// Position of the least finite value of a quantity.

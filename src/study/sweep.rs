@@ -1,6 +1,6 @@
 //! Sweeps: the sums of a data set at many values of θ, in chunks within a memory budget.
 
-use crate::device::{Device, DeviceError, Job, Trajectories};
+use crate::device::{DEFAULT_BUDGET, Device, DeviceError, Job, Trajectories};
 use crate::model::{Objective, ObjectiveTerms, Sums};
 use crate::program::Weights;
 
@@ -56,6 +56,19 @@ pub struct Sweep<'a> {
     pub blocks: usize,
     /// Most bytes of results held at a time.
     pub budget: usize,
+}
+
+impl<'a> Sweep<'a> {
+    /// A sweep with frozen weights; `block` gives each trajectory its block, numbered from 0.
+    pub fn new(
+        device: &'a dyn Device,
+        weights: &'a Weights,
+        trajectories: &'a Trajectories,
+        block: &'a [u32],
+    ) -> Sweep<'a> {
+        let blocks = block.iter().max().map_or(0, |last| *last as usize + 1);
+        Sweep { device, weights, trajectories, block, blocks, budget: DEFAULT_BUDGET / 8 }
+    }
 }
 
 /// Runs all trajectories at every θ that `points` yields and hands the sums to `receive`, in order. Memory is bounded by
