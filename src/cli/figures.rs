@@ -1,12 +1,13 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
 use crate::device::{Job, Start};
 use crate::program::Weights;
 use crate::report::{
-    Draw, EstimateRow, Example, Figure, HeatAxis, HeatMap, Ingredient, Landscape as LandscapeFigure, Mark, MarkKind,
-    PointMark, Report, Section, Size, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure, ZeroSet, number,
+    Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
+    number,
 };
 use crate::study::{Estimate, Landscape, trajectories};
 use crate::train::Trained;
@@ -32,7 +33,7 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
     let mut sections = Vec::new();
     let mut remarks = Vec::new();
     if let Some(landscape) = &results.landscape {
-        remarks = statements(pipeline, landscape, results);
+        remarks = statements(pipeline, landscape, &results.estimates, &results.oracles);
         let figures = landscape_figures(pipeline, landscape, &results.estimates, &results.oracles)?;
         sections.push(Section {
             heading: "Landscape".into(),
@@ -41,6 +42,7 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
                  trajectory left the finite numbers are left out."
                     .into(),
             ],
+            pairs: figures.len() > 1,
             figures: figures.into_iter().map(|(_, figure)| figure).collect(),
             table: None,
         });
@@ -68,12 +70,6 @@ fn title(pipeline: &Pipeline) -> String {
     if given.is_empty() { pipeline.study.path.display().to_string() } else { given.clone() }
 }
 
-/// A parameter with its unit.
-fn label(pipeline: &Pipeline, index: usize) -> String {
-    let name = &pipeline.model.theta[index];
-    pipeline.model.theta_spec(index).unit.map_or(name.clone(), |u| format!("{name} ({u})"))
-}
-
 fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
     let row = |estimate: &Estimate, oracle: &Option<f64>, i: usize| EstimateRow {
         name: pipeline.model.theta[i].clone(),
@@ -87,139 +83,6 @@ fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
     };
     let pairs = results.estimates.iter().zip(&results.oracles);
     pairs.flat_map(|(e, o)| pipeline.free().into_iter().map(move |i| row(e, o, i))).collect()
-}
-
-/// Plain statements drawn from the numbers.
-fn statements(pipeline: &Pipeline, landscape: &Landscape, results: &Results) -> Vec<String> {
-    let mut out = Vec::new();
-    let finite = |name: &str| -> Vec<f64> {
-        landscape.quantity(name).unwrap_or(&[]).iter().copied().filter(|v| v.is_finite()).collect()
-    };
-    let rmse = finite("rmse");
-    if let (Some(low), Some(high)) =
-        (rmse.iter().copied().min_by(f64::total_cmp), rmse.iter().copied().max_by(f64::total_cmp))
-    {
-        let percent = 100.0 * (high / low - 1.0);
-        let verdict = if percent < 50.0 {
-            "prediction alone hardly identifies the parameters"
-        } else {
-            "prediction alone prefers some values"
-        };
-        out.push(format!(
-            "RMSE runs from {} to {} over the box (+{percent:.0} %): {verdict}.",
-            number(low),
-            number(high)
-        ));
-    }
-    for (estimate, oracle) in results.estimates.iter().zip(&results.oracles) {
-        for i in pipeline.free() {
-            let name = &pipeline.model.theta[i];
-            let [low, high] = pipeline.model.theta_spec(i).range();
-            let edge = (estimate.theta[i] - low).min(high - estimate.theta[i]) < 1e-6 * (high - low);
-            if edge {
-                out.push(format!(
-                    "{name} by {} lies at the edge of its box: the minimum may be outside.",
-                    estimate.criterion
-                ));
-            }
-            if let (Some(oracle), Some(interval)) = (oracle, estimate.interval.as_ref().map(|v| v[i])) {
-                let inside = (interval.0..=interval.1).contains(oracle);
-                out.push(format!(
-                    "{name} by {}: a perfect correction would give {}, {} the interval [{}, {}].",
-                    estimate.criterion,
-                    number(*oracle),
-                    if inside { "inside" } else { "outside" },
-                    number(interval.0),
-                    number(interval.1)
-                ));
-            }
-        }
-    }
-    let failed: f64 = landscape.failures.iter().filter(|f| **f > 0.0).count() as f64;
-    if failed > 0.0 {
-        out.push(format!(
-            "At {failed:.0} of {} points of the landscape a trajectory diverged; they are left out.",
-            landscape.failures.len()
-        ));
-    }
-    out
-}
-
-/// Draws a landscape: stacked lines over one parameter, heat maps over two. Returns paths and figures.
-pub fn landscape_figures(
-    pipeline: &Pipeline,
-    landscape: &Landscape,
-    estimates: &[Estimate],
-    oracles: &[Option<f64>],
-) -> Result<Vec<(PathBuf, Figure)>, Failure> {
-    match landscape.axes.as_slice() {
-        [axis] => {
-            let mut marks = Vec::new();
-            if let Some(truth) = pipeline.model.theta_spec(axis.index).truth {
-                marks.push(Mark::new("truth", truth, MarkKind::Truth));
-            }
-            if let Some(Some(oracle)) = oracles.first() {
-                marks.push(Mark::new("perfect correction", *oracle, MarkKind::Oracle));
-            }
-            if let Some(estimate) = estimates.first() {
-                marks.push(Mark::new("estimate", estimate.theta[axis.index], MarkKind::Estimate));
-            }
-            let ingredients = landscape.quantities.iter().map(|(name, values)| Ingredient {
-                label: name.clone(),
-                values: values.clone(),
-                from_zero: name == "rmse",
-                ..Ingredient::default()
-            });
-            let figure = LandscapeFigure {
-                parameter: label(pipeline, axis.index),
-                theta: axis.values.clone(),
-                ingredients: ingredients.collect(),
-                marks,
-                interval: estimates.first().and_then(|e| e.interval.as_ref().map(|v| v[axis.index])),
-                ..LandscapeFigure::default()
-            };
-            let path = pipeline.out.join("landscape.svg");
-            let svg = figure.save(&path)?;
-            let caption = format!("Prediction error, objective, penalties and their ingredients over {}.", axis.name);
-            Ok(vec![(path, Figure { caption, svg })])
-        }
-        [rows, columns] => {
-            let mut figures = Vec::new();
-            let mut marks = Vec::new();
-            let truth = [rows, columns].map(|a| pipeline.model.theta_spec(a.index).truth);
-            if let [Some(y), Some(x)] = truth {
-                marks.push(PointMark::new("truth", x, y, MarkKind::Truth));
-            }
-            for estimate in estimates {
-                let (x, y) = (estimate.theta[columns.index], estimate.theta[rows.index]);
-                marks.push(PointMark::new(format!("by {}", estimate.criterion), x, y, MarkKind::Estimate));
-            }
-            for (name, values) in &landscape.quantities {
-                let signed = name.ends_with("physics_times_correction");
-                let map = HeatMap {
-                    title: format!("{name} over {} and {}", columns.name, rows.name),
-                    x: HeatAxis::new(label(pipeline, columns.index), &columns.values),
-                    y: HeatAxis::new(label(pipeline, rows.index), &rows.values),
-                    label: name.clone(),
-                    values: values.clone(),
-                    colours: if signed {
-                        crate::report::Colours::Diverging
-                    } else {
-                        crate::report::Colours::Sequential
-                    },
-                    zero: signed.then(|| ZeroSet { label: format!("{name} = 0"), values: values.clone() }),
-                    marks: marks.clone(),
-                    size: Size { width: 900, height: 560 },
-                    ..HeatMap::default()
-                };
-                let path = pipeline.out.join(format!("landscape-{}.svg", name.replace('/', "-")));
-                let svg = map.save(&path)?;
-                figures.push((path, Figure { caption: map.title.clone(), svg }));
-            }
-            Ok(figures)
-        }
-        _ => Ok(Vec::new()),
-    }
 }
 
 /// Predicted and observed trajectories of a few test windows, with the spread over θ.

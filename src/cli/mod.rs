@@ -6,6 +6,7 @@ mod devices;
 mod eval;
 mod failure;
 mod figures;
+mod landscape_figures;
 mod pipeline;
 mod run;
 mod simulate;

@@ -249,18 +249,27 @@ impl Pipeline {
             [] => objective.penalties.iter().map(|p| p.name.clone()).collect(),
             given => given.to_vec(),
         };
-        let known =
-            || objective.penalties.iter().map(|p| p.name.as_str()).chain(["objective"]).collect::<Vec<_>>().join(", ");
+        let known = || {
+            objective
+                .penalties
+                .iter()
+                .map(|p| p.name.as_str())
+                .chain(["loss", "objective"])
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         names
             .into_iter()
             .map(|name| {
                 let objective = if name == "objective" {
                     objective.clone()
+                } else if name == "loss" {
+                    objective.reweighted(1.0, |_, _| 0.0)
                 } else if objective.penalties.iter().any(|p| p.name == name) {
                     objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 })
                 } else {
                     return Err(anyhow!(
-                        "estimate.criteria: no penalty is called `{name}`\nhelp: use one of {}",
+                        "estimate.criteria: `{name}` is neither a penalty of this study nor loss or objective\nhelp: use one of {}",
                         known()
                     )
                     .into());

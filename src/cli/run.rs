@@ -71,7 +71,9 @@ pub fn landscape(arguments: &PhaseArguments) -> Result<(), Failure> {
     let weights = weights(&pipeline, arguments)?;
     let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
     if let Some(landscape) = pipeline.landscape(&weights, &middle)? {
-        for path in super::figures::landscape_figures(&pipeline, &landscape, &[], &[])?.into_iter().map(|f| f.0) {
+        for path in
+            super::landscape_figures::landscape_figures(&pipeline, &landscape, &[], &[])?.into_iter().map(|f| f.0)
+        {
             println!("{}", path.display());
         }
     }

@@ -130,7 +130,7 @@ impl HeatMap {
     fn legend(&self, prepared: &Prepared, x: &Axis, y: &Axis, width: f64) -> Legend {
         let finite = self.marks.iter().filter(|mark| mark.x.is_finite() && mark.y.is_finite());
         let mut entries: Vec<Entry> = finite
-            .map(|mark| Entry::new(Symbol::Mark(mark.kind), mark.entry(inside(x, mark.x) && inside(y, mark.y))))
+            .map(|mark| Entry::new(Symbol::Point(mark.kind), mark.entry(inside(x, mark.x) && inside(y, mark.y))))
             .collect();
         if let Some(zero) = &self.zero {
             entries.push(Entry::new(Symbol::ZeroSet, zero.label.clone()));
@@ -228,7 +228,7 @@ impl HeatMap {
     }
 
     fn draw_marks(&self, canvas: &mut Canvas<'_>, panel: &Panel) {
-        for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Estimate] {
+        for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Alternative, MarkKind::Estimate] {
             for mark in self.marks.iter().filter(|mark| mark.kind == kind) {
                 let shown = inside(&panel.x, mark.x) && inside(&panel.y, mark.y);
                 if let Some(centre) = panel.position(mark.x, mark.y).filter(|_| shown) {

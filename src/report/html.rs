@@ -31,7 +31,7 @@ pub struct Report {
     pub facts: Vec<(String, String)>,
 }
 
-/// A section of the report: its figures, then its text, then its table.
+/// A section of the report: its text, then its figures, then its table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Section {
     /// The heading.
@@ -40,7 +40,9 @@ pub struct Section {
     pub text: Vec<String>,
     /// The figures.
     pub figures: Vec<Figure>,
-    /// A table below the text.
+    /// Whether figures stand two in a row, where the page is wide enough.
+    pub pairs: bool,
+    /// A table below the figures.
     pub table: Option<Table>,
 }
 
@@ -160,6 +162,10 @@ impl Report {
 impl Section {
     fn body(&self) -> String {
         let mut body = String::new();
+        for paragraph in &self.text {
+            body += &format!("<p>{}</p>\n", escaped(paragraph));
+        }
+        body += if self.pairs { "<div class=\"pairs\">\n" } else { "" };
         for figure in &self.figures {
             let caption = escaped(&figure.caption);
             body += &format!(
@@ -167,9 +173,7 @@ impl Section {
                 inlined(&figure.svg)
             );
         }
-        for paragraph in &self.text {
-            body += &format!("<p>{}</p>\n", escaped(paragraph));
-        }
+        body += if self.pairs { "</div>\n" } else { "" };
         if let Some(table) = &self.table {
             body += &table.html();
         }

@@ -15,7 +15,10 @@ pub(crate) enum Symbol {
     Line(Colour),
     Band(Colour),
     Points(Colour),
+    /// A mark with its vertical line, as in figures over one parameter.
     Mark(MarkKind),
+    /// A mark alone, as in a plane of two parameters.
+    Point(MarkKind),
     /// The thick line of a zero set on a heat map.
     ZeroSet,
     /// Cells without a value.
@@ -96,6 +99,7 @@ impl Symbol {
                 kind.rule(canvas, middle, y - 9.0, y + 9.0);
                 kind.glyph(canvas, (middle, y), 4.2);
             }
+            Symbol::Point(kind) => kind.glyph(canvas, (middle, y), 5.0),
             Symbol::ZeroSet => {
                 canvas.line(&[(x + 1.0, y), (end, y)], INK, 4.6);
                 canvas.line(&[(x + 1.0, y), (end, y)], PAPER, 2.2);

@@ -13,6 +13,8 @@ pub enum MarkKind {
     Oracle,
     /// The value that was estimated: a bright solid line or disc.
     Estimate,
+    /// An estimate by another criterion: a thin line or a ring.
+    Alternative,
 }
 
 /// A value of the parameter on a figure's horizontal axis.
@@ -68,7 +70,7 @@ impl MarkKind {
         match self {
             MarkKind::Truth => INK,
             MarkKind::Oracle => Colour::new(126, 60, 160),
-            MarkKind::Estimate => Colour::new(214, 72, 16),
+            MarkKind::Estimate | MarkKind::Alternative => Colour::new(214, 72, 16),
         }
     }
 
@@ -89,6 +91,11 @@ impl MarkKind {
                 canvas.dot(centre, rim, PAPER);
                 canvas.dot(centre, radius, self.colour());
             }
+            MarkKind::Alternative => {
+                canvas.dot(centre, rim, PAPER);
+                canvas.dot(centre, radius, self.colour());
+                canvas.dot(centre, 0.55 * radius, PAPER);
+            }
         }
     }
 
@@ -99,6 +106,7 @@ impl MarkKind {
             MarkKind::Truth => canvas.line(&points, self.colour(), 1.4),
             MarkKind::Oracle => canvas.dashed(&points, self.colour(), 1.6, 5.0),
             MarkKind::Estimate => canvas.line(&points, self.colour(), 2.0),
+            MarkKind::Alternative => canvas.line(&points, self.colour(), 1.0),
         }
     }
 }

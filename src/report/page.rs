@@ -51,11 +51,13 @@ td.number, th.number { text-align: right; white-space: nowrap; }
 .remarks li { background: var(--soft); border-left: 3px solid var(--accent); border-radius: 0 6px 6px 0; padding: .55em 1em; margin: .5em 0; }
 figure { margin: 1.2em 0 1.6em; }
 figure svg { display: block; width: 100%; height: auto; }
+.pairs { display: grid; grid-template-columns: 1fr 1fr; gap: 0 18px; }
+.pairs figure { margin: .6em 0 .9em; min-width: 0; }
 .card { background: #ffffff; border: 1px solid var(--rule); border-radius: 10px; padding: 10px; overflow: hidden; }
 figcaption { color: var(--muted); font-size: .92rem; margin-top: .55em; max-width: 50em; }
 pre {
   background: var(--soft); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; overflow-x: auto;
-  font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; tab-size: 4;
+  font: 12px/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; tab-size: 4;
 }
 .line::before {
   content: attr(data-line); display: inline-block; width: 2.4em; margin-right: 1.2em; text-align: right; color: var(--muted);
@@ -66,6 +68,7 @@ pre {
 h3 { font-size: 1rem; margin: 1.4em 0 .4em; font-family: ui-monospace, Menlo, Consolas, monospace; font-weight: 600; }
 @media screen and (max-width: 700px) {
   .page { padding: 28px 16px 60px; }
+  .pairs { display: block; }
   .card { overflow-x: auto; }
   figure svg { min-width: 640px; }
 }
