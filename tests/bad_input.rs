@@ -198,6 +198,35 @@ fn wrong_calls() {
     refused(case.run(&["simulate", "model.toml", "--output", "x.npz"]), &["[data]", "help:"]);
     refused(case.run(&["bench", "model.toml", "--batch", "0"]), &["--batch"]);
     refused(case.run(&["bench", "nothing"]), &["nothing", "pendulum"]);
+    refused(case.run(&["check", "model.wgsl"]), &["model.wgsl", "TOML"]);
+    refused(case.run(&["simulate", "model.toml", "--output", "x.csv"]), &["x.csv", ".npz"]);
+    let without = ["eval", "model.toml", "--input", "in.npz", "--output", "out.npz"];
+    refused(case.run(&without), &["(g)", "--weights"]);
+    let (_, text) = case.run(&["check", "none.toml"]);
+    assert_eq!(text.matches("No such file").count(), 1, "{text}");
+}
+
+#[test]
+fn questions_are_refused_before_the_training() {
+    let data = "[data]\npath = \"none.npz\"\n[train]\n";
+    let ask = |more: &str, parts: &[&str]| {
+        refused(Case::new(WGSL, &format!("{TOML}{data}{more}")).run(&["run", "model.toml"]), parts);
+    };
+    ask("[estimate]\ncriteria = [\"action\"]\n", &["estimate.criteria", "action", "loss, objective"]);
+    ask("[landscape]\naxes = [\"q\"]\n", &["landscape.axes", "`q`", "use k"]);
+    ask("[landscape]\naxes = [\"k\", \"k\"]\n", &["landscape.axes", "twice"]);
+    let unknown = TOML.replace("[theta.k]\nbounds = [0.5, 2.0]\n", "");
+    for command in ["run", "bench"] {
+        let case = Case::new(WGSL, &format!("{unknown}{data}"));
+        refused(case.run(&[command, "model.toml"]), &["theta.k", "bounds = [low, high]"]);
+    }
+}
+
+#[test]
+fn a_folder_stands_for_its_study() {
+    let case = Case::sound();
+    std::fs::write(case.path("study.toml"), TOML).unwrap();
+    assert_eq!(case.run(&["check", "."]), (0, String::new()));
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn heat_maps_take_any_values() {
                             PointMark::new("truth", 2.0, 2.0, MarkKind::Truth),
                             PointMark::new("oracle", f64::NAN, 2.0, MarkKind::Oracle),
                             PointMark::new("estimate", 1e200, 2.0, MarkKind::Estimate),
+                            PointMark::new("by another", 1.0, 1.0, MarkKind::Alternative),
                         ],
                         ..HeatMap::default()
                     });
@@ -224,6 +225,7 @@ fn hostile() -> Report {
         heading: attack.clone(),
         text: vec![attack.clone()],
         figures: vec![Figure { caption: attack.clone(), svg: curve.svg().unwrap() }],
+        pairs: true,
         table: Some(Table { head: vec![attack.clone()], rows: vec![vec![attack.clone(), "1".into()], vec![]] }),
     };
     Report {

@@ -196,7 +196,10 @@ fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
         Some(PenaltyName::None) => spec.penalties.clear(),
         None => {}
     }
-    Ok(if built_in { Model::compile(spec, "pendulum.wgsl", PENDULUM)? } else { Model::load(spec, study.base())? })
+    let model =
+        if built_in { Model::compile(spec, "pendulum.wgsl", PENDULUM)? } else { Model::load(spec, study.base())? };
+    study.require_boxes(&model)?;
+    Ok(model)
 }
 
 /// Random trajectories: θ from its prior, states, inputs and observations uniform in [-1, 1].

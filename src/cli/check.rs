@@ -27,6 +27,8 @@ pub struct CheckArguments {
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, arguments.full)?;
     let model = study.model()?;
+    study.criteria(&model)?;
+    study.axes(&model)?;
     if let Some(data) = &study.data {
         data.validate(false)?;
     }
@@ -87,16 +89,17 @@ fn networks(model: &Model) -> Vec<(&'static str, String)> {
     let line = |network: &crate::model::Network| {
         let sizes: Vec<String> = network.sizes.iter().map(usize::to_string).collect();
         let ids = network.layers.iter().flat_map(|(w, b)| [Some(*w), *b]).flatten();
-        let count: usize = ids.map(|id| model.weights.shape(id).len()).sum();
+        let parameters: usize = ids.map(|id| model.weights.shape(id).len()).sum();
         let (kind, activation) = (format!("{:?}", network.kind), format!("{:?}", network.activation));
         let text = format!(
-            "{} {} {}, {} features, {} outputs, activation {}, {count} parameters",
+            "{} {} {}, {}, {}, activation {}, {}",
             network.name,
             kind.to_lowercase(),
             sizes.join(" > "),
-            network.sizes[0],
-            network.outputs(),
-            snake(&activation)
+            count(network.sizes[0], "feature"),
+            count(network.outputs(), "output"),
+            snake(&activation),
+            count(parameters, "parameter")
         );
         ("networks", text)
     };
@@ -122,7 +125,13 @@ fn solver(model: &Model) -> String {
     }
     let (order, stages, steps) = (scheme.order, scheme.stages(), spec.substeps);
     let step = spec.dt / steps as f64;
-    format!("{}, order {order}, {stages} stages, {steps} step(s) of {step} per interval of {}", scheme.name, spec.dt)
+    let (stages, steps) = (count(stages, "stage"), count(steps, "step"));
+    format!("{}, order {order}, {stages}, {steps} of {step} per interval of {}", scheme.name, spec.dt)
+}
+
+/// A number of things: `1 step`, `2 steps`.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn objective(model: &Model) -> String {
@@ -144,7 +153,8 @@ fn program(program: &Program) -> String {
         })
         .collect();
     let products = program.values.iter().filter(|v| matches!(v.operation, Operation::Affine { .. })).count();
-    format!("{} values, {products} affine layers, maps of [{}] operations", program.values.len(), maps.join(", "))
+    let maps = if maps.is_empty() { "no maps".into() } else { format!("maps of {} operations", maps.join(", ")) };
+    format!("{}, {}, {maps}", count(program.values.len(), "value"), count(products, "affine layer"))
 }
 
 fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {
@@ -161,7 +171,7 @@ fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {
         (None, None) => "given by --data".into(),
     };
     let w = &data.window;
-    let windows = format!("windows of {} + {} frames every {} frame(s)", w.history, w.horizon, w.stride);
+    let windows = format!("windows of {} + {} frames every {}", w.history, w.horizon, count(w.stride, "frame"));
     let split = match &data.split.file {
         Some(file) => format!("split by {}", file.display()),
         None => format!("split {:?}", data.split.ratios.unwrap_or(crate::data::config::SplitConfig::DEFAULT_RATIOS)),
@@ -172,8 +182,14 @@ fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {
 fn train_line(train: &TrainConfig) -> String {
     let [first, last] = train.rate;
     format!(
-        "{} epochs, batches of {} x {} draw(s), rate {first} to {last}, weight decay {}, clips {} and {}, seed {}",
-        train.epochs, train.batch, train.draws, train.weight_decay, train.clip_value, train.clip_norm, train.seed
+        "{} epochs, batches of {} x {}, rate {first} to {last}, weight decay {}, clips {} and {}, seed {}",
+        train.epochs,
+        train.batch,
+        count(train.draws, "draw"),
+        train.weight_decay,
+        train.clip_value,
+        train.clip_norm,
+        train.seed
     )
 }
 

@@ -69,7 +69,15 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let weights = match &arguments.weights {
         Some(path) => load_weights(path, &model.weights)?,
         None if model.weights.per_member() == 0 => crate::program::Weights::zeros(&model.weights, 1),
-        None => return Err(anyhow::anyhow!("the model has networks; give --weights FILE.safetensors").into()),
+        None => {
+            let names: Vec<&str> = model.networks.iter().map(|n| n.name.as_str()).collect();
+            return Err(anyhow::anyhow!(
+                "the model has networks ({}), but no weights are given\nhelp: add --weights FILE.safetensors; `greybox \
+                 train` writes weights.safetensors into its folder of results",
+                names.join(", ")
+            )
+            .into());
+        }
     };
     let arrays = Arrays::read(&arguments.input)?;
     let (trajectories, theta) =

@@ -8,6 +8,7 @@ mod failure;
 mod figures;
 mod landscape_figures;
 mod pipeline;
+mod progress;
 mod run;
 mod simulate;
 

@@ -1,17 +1,18 @@
 //! The phases of a study, each usable alone: open, data, train, estimate, landscape.
 
 use super::Failure;
+use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{self, DEFAULT_BUDGET, Device, Precision, Start, Trajectories};
+use crate::device::{self, DEFAULT_BUDGET, Device, Precision};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
-    Axis, Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, trajectories,
+    Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, thin, trajectories,
 };
-use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
+use crate::train::{Checkpoint, Trained, Training};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +73,9 @@ impl Pipeline {
             train.seed = seed;
         }
         let model = study.model()?;
+        study.require_boxes(&model)?;
+        study.criteria(&model)?;
+        study.axes(&model)?;
         let precision: Precision = arguments.precision.into();
         let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
         eprintln!("device: {}", device.description());
@@ -80,12 +84,17 @@ impl Pipeline {
         let prepared = prepare(&study, &model, arguments.data.as_deref())?;
         let counts = [prepared.train.count, prepared.validation.count, prepared.test.count];
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
-        let name = std::path::absolute(study.base()).ok();
-        let name = name.as_deref().and_then(Path::file_name).map_or("study".into(), |n| n.to_os_string());
+        let file = std::path::absolute(&study.path).ok();
+        let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        let name = folder.map_or("study".into(), |n| n.to_os_string());
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
-        std::fs::create_dir_all(&out).with_context(|| format!("{}", out.display()))?;
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
         Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
+    }
+
+    fn make_folder(&self) -> Result<(), Failure> {
+        Ok(std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot make the folder {}", self.out.display()))?)
     }
 
     fn seed(&self) -> u64 {
@@ -118,6 +127,7 @@ impl Pipeline {
     pub fn train(&mut self) -> Result<Trained, Failure> {
         let start = Instant::now();
         let config = self.study.section(&self.study.train, "train")?.clone();
+        self.make_folder()?;
         let stop = Arc::new(AtomicBool::new(false));
         let handler = stop.clone();
         // A second Ctrl-C ends at once. A handler that cannot be set leaves the default behaviour.
@@ -180,11 +190,15 @@ impl Pipeline {
         let Some(c) = found else {
             let command = format!("greybox train {}", self.arguments.study.display());
             return Err(anyhow!(
-                "{} holds no training of this study with these settings\nhelp: run `{command}` first",
+                "{} holds no training of this study with these settings\nhelp: run `{command}` with the same options first",
                 self.out.display()
             )
             .into());
         };
+        let epochs = self.study.train.as_ref().map_or(0, |t| t.epochs);
+        if c.epoch < epochs {
+            eprintln!("note: this training stopped after epoch {} of {epochs}; `greybox train` continues it", c.epoch);
+        }
         Ok(Trained {
             last: Weights { members: 1, values: c.weights },
             best: Weights { members: 1, values: c.best },
@@ -211,10 +225,9 @@ impl Pipeline {
     /// Estimates θ by every criterion of the study.
     pub fn estimate(&mut self, weights: &Weights) -> Result<Vec<Estimate>, Failure> {
         let start = Instant::now();
-        let criteria = self.criteria()?;
+        let criteria = self.study.criteria(&self.model)?;
         let windows = self.test_windows();
-        let free = self.free();
-        let most = if free.len() > 1 { self.study.estimate.trajectories } else { usize::MAX };
+        let most = self.most_trajectories();
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
@@ -231,6 +244,11 @@ impl Pipeline {
         Ok(estimates)
     }
 
+    /// How many trajectories an estimate uses: all on a grid over one parameter, fewer where gradients are followed.
+    fn most_trajectories(&self) -> usize {
+        if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
+    }
+
     /// Parameters that are neither fixed nor without a box.
     pub fn free(&self) -> Vec<usize> {
         (0..self.model.theta.len())
@@ -241,74 +259,18 @@ impl Pipeline {
             .collect()
     }
 
-    /// What is minimised: named penalties alone, or the whole objective.
-    pub fn criteria(&self) -> Result<Vec<Criterion>, Failure> {
-        let objective = &self.model.objective;
-        let names: Vec<String> = match self.study.estimate.criteria.as_slice() {
-            [] if objective.penalties.is_empty() => vec!["objective".into()],
-            [] => objective.penalties.iter().map(|p| p.name.clone()).collect(),
-            given => given.to_vec(),
-        };
-        let known = || {
-            objective
-                .penalties
-                .iter()
-                .map(|p| p.name.as_str())
-                .chain(["loss", "objective"])
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        names
-            .into_iter()
-            .map(|name| {
-                let objective = if name == "objective" {
-                    objective.clone()
-                } else if name == "loss" {
-                    objective.reweighted(1.0, |_, _| 0.0)
-                } else if objective.penalties.iter().any(|p| p.name == name) {
-                    objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 })
-                } else {
-                    return Err(anyhow!(
-                        "estimate.criteria: `{name}` is neither a penalty of this study nor loss or objective\nhelp: use one of {}",
-                        known()
-                    )
-                    .into());
-                };
-                Ok(Criterion { name, objective })
-            })
-            .collect()
-    }
-
     /// The landscape around an estimate.
     pub fn landscape(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Landscape>, Failure> {
         let start = Instant::now();
-        let config = &self.study.landscape;
-        let free = self.free();
-        let indices: Vec<usize> = if config.axes.is_empty() {
-            free.iter().copied().take(2).collect()
-        } else {
-            let find = |name: &String| {
-                let index = self.model.theta.iter().position(|t| t == name).filter(|i| free.contains(i));
-                index.ok_or_else(|| {
-                    anyhow!(
-                        "landscape.axes: `{name}` is not a free parameter\nhelp: use {}",
-                        free.iter().map(|i| self.model.theta[*i].as_str()).collect::<Vec<_>>().join(", ")
-                    )
-                })
-            };
-            config.axes.iter().map(find).collect::<Result<_, _>>()?
-        };
-        if indices.is_empty() {
+        let axes = self.study.axes(&self.model)?;
+        if axes.is_empty() {
             return Ok(None);
         }
-        if indices.len() > 2 {
-            return Err(anyhow!("landscape.axes names {} parameters\nhelp: use one or two", indices.len()).into());
-        }
-        let points = config.points.unwrap_or(if indices.len() == 1 { 101 } else { 21 });
-        let axes = indices.iter().map(|index| Axis::across(&self.model, *index, points)).collect();
+        self.make_folder()?;
+        let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, config.trajectories);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &result)?;
@@ -341,34 +303,6 @@ impl Pipeline {
     }
 }
 
-/// At most `most` trajectories, evenly chosen, with their blocks renumbered from 0.
-fn thin(all: &Trajectories, episode: &[u32], most: usize) -> (Trajectories, Vec<u32>) {
-    let n = all.count;
-    let kept: Vec<usize> = if n <= most { (0..n).collect() } else { (0..most).map(|i| i * n / most).collect() };
-    let pick = |values: &[f64]| -> Vec<f64> {
-        let width = values.len() / n.max(1);
-        kept.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect()
-    };
-    let mut known: Vec<u32> = Vec::new();
-    let block = kept
-        .iter()
-        .map(|i| {
-            let position = known.iter().position(|e| *e == episode[*i]);
-            position.unwrap_or_else(|| {
-                known.push(episode[*i]);
-                known.len() - 1
-            }) as u32
-        })
-        .collect();
-    let start = match &all.start {
-        Start::States(s) => Start::States(pick(s)),
-        Start::Observations(s) => Start::Observations(pick(s)),
-    };
-    let targets = all.targets.as_ref().map(|t| pick(t));
-    let (inputs, t0) = (pick(&all.inputs), pick(&all.t0));
-    (Trajectories { count: kept.len(), start, inputs, t0, targets, ..all.clone() }, block)
-}
-
 fn write_landscape(path: &Path, landscape: &Landscape) -> Result<(), Failure> {
     let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
     let mut arrays: Vec<(String, Array)> =
@@ -378,58 +312,6 @@ fn write_landscape(path: &Path, landscape: &Landscape) -> Result<(), Failure> {
     }
     let views: Vec<(&str, &Array, Element)> = arrays.iter().map(|(n, a)| (n.as_str(), a, Element::F64)).collect();
     Ok(write_npz(path, &views)?)
-}
-
-/// A progress bar on a terminal, a line now and then elsewhere.
-struct Progress {
-    bar: Option<indicatif::ProgressBar>,
-    names: Vec<String>,
-    epochs: usize,
-    every: usize,
-    start: Instant,
-    first: usize,
-}
-
-impl Progress {
-    fn new(epochs: usize, done: usize, model: &Model) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = indicatif::ProgressStyle::with_template("epoch {pos}/{len} {bar:30} {msg}, {eta} left");
-            let bar = indicatif::ProgressBar::new(epochs as u64);
-            bar.set_position(done as u64);
-            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
-        });
-        let names = model.objective.penalties.iter().map(|p| p.name.clone()).collect();
-        Progress { bar, names, epochs, every: epochs.div_ceil(10).max(1), start: Instant::now(), first: done }
-    }
-
-    fn show(&self, m: &EpochMetrics) {
-        let penalties: Vec<String> = self.names.iter().zip(&m.penalties).map(|(n, v)| format!("{n} {v:.3e}")).collect();
-        let text = format!(
-            "loss {:.3e}, {}, rate {:.1e}, {:.0} trajectories/s",
-            m.loss,
-            penalties.join(", "),
-            m.rate,
-            m.trajectories_per_s
-        );
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(text);
-                bar.inc(1);
-            }
-            None if m.epoch.is_multiple_of(self.every) || m.epoch == self.epochs => {
-                let done = (m.epoch - self.first).max(1) as f64;
-                let left = self.start.elapsed().as_secs_f64() / done * (self.epochs - m.epoch) as f64;
-                eprintln!("epoch {}/{}: {text}, {left:.0} s left", m.epoch, self.epochs);
-            }
-            None => {}
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-    }
 }
 
 /// Refuses studies without free parameters where an estimate is asked for.

@@ -59,7 +59,7 @@ pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
     require_free(&pipeline)?;
     let weights = weights(&pipeline, arguments)?;
     let estimates = pipeline.estimate(&weights)?;
-    let oracles = pipeline.oracles(&pipeline.criteria()?);
+    let oracles = pipeline.oracles(&pipeline.study.criteria(&pipeline.model)?);
     print_estimates(&pipeline, &estimates, &oracles);
     Ok(())
 }
@@ -95,7 +95,7 @@ fn finish(
 ) -> Result<(), Failure> {
     let weights = pipeline.chosen(&trained, weights)?;
     let estimates = pipeline.estimate(&weights)?;
-    let criteria = pipeline.criteria()?;
+    let criteria = pipeline.study.criteria(&pipeline.model)?;
     let oracles = pipeline.oracles(&criteria);
     let middle = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
     let base: Vec<f64> = estimates.first().map_or(middle, |e| e.theta.clone());

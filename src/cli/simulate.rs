@@ -22,6 +22,10 @@ pub struct SimulateArguments {
 
 /// Runs the command.
 pub fn run(arguments: &SimulateArguments) -> Result<(), Failure> {
+    if arguments.output.extension().is_none_or(|e| e != "npz") {
+        let message = "the data set is written as .npz, which the name does not say";
+        return Err(anyhow!("--output {}: {message}\nhelp: name it data.npz", arguments.output.display()).into());
+    }
     let study = Study::open(&arguments.study, false)?;
     let model = study.model()?;
     let data = study.section(&study.data, "data")?;

@@ -76,8 +76,13 @@ pub(crate) fn answer_table(rows: &[EstimateRow]) -> Result<String, ReportError> 
 
     let mut html =
         String::from("<div class=\"wide\"><table class=\"answer\"><thead><tr><th>parameter</th><th>estimate</th>");
-    let columns =
-        [(intervals, "interval"), (truths, "truth"), (oracles, "oracle"), (strips, "in comparison"), (true, "method")];
+    let columns = [
+        (intervals, "interval"),
+        (truths, "truth"),
+        (oracles, "perfect correction"),
+        (strips, "in comparison"),
+        (true, "method"),
+    ];
     for (_, name) in columns.iter().filter(|(shown, _)| *shown) {
         html += &format!("<th>{name}</th>");
     }
@@ -121,7 +126,7 @@ pub(crate) fn answer_table(rows: &[EstimateRow]) -> Result<String, ReportError> 
 fn strip_key(truths: bool, oracles: bool, intervals: bool) -> String {
     let mut parts = vec!["disc: estimate"];
     parts.extend(truths.then_some("diamond: truth, the value that generated the data"));
-    parts.extend(oracles.then_some("square: oracle, the value a perfect network would lead to"));
+    parts.extend(oracles.then_some("square: the value that a perfect correction would lead to"));
     parts.extend(intervals.then_some("bar: interval"));
     format!("<p class=\"note\">In comparison — {}.</p>\n", parts.join("; "))
 }

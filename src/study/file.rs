@@ -70,7 +70,7 @@ pub struct Study {
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// The file system refused.
-    #[error("{path}: {reason}", path = path.display())]
+    #[error("{path}: {reason}\nhelp: give the path of a study's or model's TOML, or of a folder that holds study.toml", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -114,6 +114,12 @@ impl Study {
     /// Reads a study and then sets keys, each given as `table.key=VALUE` with a TOML value, which replaces what
     /// was there.
     pub fn open_with(path: &Path, full: bool, settings: &[String]) -> Result<Study, StudyError> {
+        if path.extension().is_some_and(|e| e == "wgsl") {
+            let remedy = "give the study's TOML, which names this file as model.physics";
+            return Err(setting(path, "this is WGSL, not a study".into(), remedy));
+        }
+        let inside = path.join("study.toml");
+        let path = if path.is_dir() { &inside } else { path };
         let text = std::fs::read_to_string(path).map_err(|reason| StudyError::File { path: path.into(), reason })?;
         let settings = settings.iter().map(|text| {
             Setting::parse(text).ok_or_else(|| {
@@ -135,8 +141,8 @@ impl Study {
             let read = |table: &toml::Table, what: &str| {
                 table.clone().try_into::<File>().map_err(|e| {
                     // The second line of the message names the key.
-                    let message = e.to_string().trim().replace('\n', " ");
-                    setting(path, format!("{what}: {message}"), &remedy(e.message().trim()))
+                    let message = plain(e.to_string().trim()).replace('\n', " ");
+                    setting(path, format!("{what}: {message}"), &remedy(&plain(e.message().trim())))
                 })
             };
             let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
@@ -191,12 +197,9 @@ impl Study {
         Model::compile(self.spec.clone(), &self.spec.model.physics.display().to_string(), wgsl)
     }
 
-    /// The folder that relative paths start from.
+    /// The folder that relative paths start from; empty for the current one.
     pub fn base(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// A required section.
@@ -256,7 +259,7 @@ impl FromStr for Study {
     }
 }
 
-fn setting(path: &Path, message: String, remedy: &str) -> StudyError {
+pub(super) fn setting(path: &Path, message: String, remedy: &str) -> StudyError {
     StudyError::Setting { path: path.into(), message, remedy: remedy.into() }
 }
 
@@ -278,7 +281,7 @@ fn located(path: &Path, text: &str, error: &toml::de::Error) -> StudyError {
     let before = &text[..text.floor_char_boundary(offset)];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    let message = error.message().trim().to_string();
+    let message = plain(error.message().trim());
     StudyError::Text {
         file: path.display().to_string(),
         line,
@@ -287,6 +290,14 @@ fn located(path: &Path, text: &str, error: &toml::de::Error) -> StudyError {
         remedy: remedy(&message),
         message,
     }
+}
+
+/// Types by names that need no knowledge of Rust.
+fn plain(message: &str) -> String {
+    message
+        .replace("expected usize", "expected a whole number")
+        .replace("expected u64", "expected a whole number")
+        .replace("expected f64", "expected a number")
 }
 
 fn remedy(message: &str) -> String {
@@ -302,6 +313,7 @@ fn remedy(message: &str) -> String {
         _ if message.ends_with("string") => {
             "put the value in quotes: key = \"value\" (in a shell: --set 'table.key=\"value\"')".into()
         }
+        _ if message.starts_with("invalid type") => "give a value of the type that is expected".into(),
         _ => "see the example studies for every key and its form".into(),
     }
 }

@@ -6,21 +6,16 @@ use crate::model::{Model, Objective, StageObservable};
 use serde::Deserialize;
 
 /// `[landscape]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LandscapeConfig {
     /// Parameters to vary, one or two; default: the first one or two free ones.
     pub axes: Vec<String>,
     /// Points per axis; default 101 in one dimension, 21 in two.
     pub points: Option<usize>,
-    /// Most trajectories used, evenly chosen from the data; default 500.
-    pub trajectories: usize,
-}
-
-impl Default for LandscapeConfig {
-    fn default() -> Self {
-        LandscapeConfig { axes: Vec::new(), points: None, trajectories: 500 }
-    }
+    /// Most trajectories used, evenly chosen from the data; default: those that the estimate uses, so that its minima and
+    /// those of the landscape are the same.
+    pub trajectories: Option<usize>,
 }
 
 /// One axis: a parameter and its values.

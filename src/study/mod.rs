@@ -5,6 +5,7 @@ mod file;
 mod landscape;
 mod oracle;
 mod prepare;
+mod questions;
 mod sweep;
 
 pub use estimate::{Estimate, EstimateConfig, estimate};
@@ -12,4 +13,4 @@ pub use file::{Study, StudyError, StudyTable};
 pub use landscape::{Axis, Landscape, LandscapeConfig, landscape};
 pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, simulate_episodes, trajectories};
-pub use sweep::{Criterion, PointSums, Sweep, sweep};
+pub use sweep::{Criterion, PointSums, Sweep, sweep, thin};

@@ -1,6 +1,6 @@
 //! Sweeps: the sums of a data set at many values of θ, in chunks within a memory budget.
 
-use crate::device::{DEFAULT_BUDGET, Device, DeviceError, Job, Trajectories};
+use crate::device::{DEFAULT_BUDGET, Device, DeviceError, Job, Start, Trajectories};
 use crate::model::{Objective, ObjectiveTerms, Sums};
 use crate::program::Weights;
 
@@ -113,4 +113,32 @@ pub fn sweep(
         }
     }
     Ok(())
+}
+
+/// At most `most` trajectories, evenly chosen, with their blocks renumbered from 0.
+pub fn thin(all: &Trajectories, episode: &[u32], most: usize) -> (Trajectories, Vec<u32>) {
+    let n = all.count;
+    let kept: Vec<usize> = if n <= most { (0..n).collect() } else { (0..most).map(|i| i * n / most).collect() };
+    let pick = |values: &[f64]| -> Vec<f64> {
+        let width = values.len() / n.max(1);
+        kept.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect()
+    };
+    let mut known: Vec<u32> = Vec::new();
+    let block = kept
+        .iter()
+        .map(|i| {
+            let position = known.iter().position(|e| *e == episode[*i]);
+            position.unwrap_or_else(|| {
+                known.push(episode[*i]);
+                known.len() - 1
+            }) as u32
+        })
+        .collect();
+    let start = match &all.start {
+        Start::States(s) => Start::States(pick(s)),
+        Start::Observations(s) => Start::Observations(pick(s)),
+    };
+    let targets = all.targets.as_ref().map(|t| pick(t));
+    let (inputs, t0) = (pick(&all.inputs), pick(&all.t0));
+    (Trajectories { count: kept.len(), start, inputs, t0, targets, ..all.clone() }, block)
 }
