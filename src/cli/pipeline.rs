@@ -9,7 +9,7 @@ use crate::program::Weights;
 use crate::study::{
     Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, thin, trajectories,
 };
-use crate::train::{Checkpoint, Trained, Training};
+use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::Write;
