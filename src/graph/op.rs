@@ -102,6 +102,11 @@ impl Op {
     pub fn is_boolean(self) -> bool {
         matches!(self, Op::Less | Op::LessEqual | Op::Equal | Op::And | Op::Or | Op::Not)
     }
+
+    /// True for operators whose derivative is zero everywhere: no cotangent passes them.
+    pub fn is_flat(self) -> bool {
+        self.is_boolean() || matches!(self, Op::Sign | Op::Floor | Op::Ceil | Op::Round | Op::Trunc | Op::StopGrad)
+    }
 }
 
 fn truth(b: bool) -> f64 {
@@ -151,7 +156,7 @@ pub static TABLE: [Row; 44] = [
             let q = g.unary(Op::Trunc, q);
             let q = g.neg(q);
             [Some(one), Some(q), None]
-        }, "jumps where a/b is an integer: slope of the piece to the right"),
+        }, "jumps where a/b is an integer: slope of the piece away from a/b = 0"),
     row!(Min, "min", 2, Call("min"), |[a, b, _]| if b < a { b } else { a },
         |g, [a, b, _], _| { let first = g.less_equal(a, b); g.pick(first) }, "tie: the first argument gets the whole partial"),
     row!(Max, "max", 2, Call("max"), |[a, b, _]| if a < b { b } else { a },

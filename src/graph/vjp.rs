@@ -22,7 +22,7 @@ pub fn vjp(f: &Function, wanted: &[bool]) -> Vjp {
     let function = Function::build(n + 2 * m, |g, ids| {
         let primal = inline_keeping_outputs(g, f, &ids[..n], &ids[n..n + m]);
         let active = active_nodes(f, wanted);
-        let guards = guards(g, f, &primal);
+        let guards = guards(g, f, &primal, &active);
         let mut cotangents: Vec<Option<NodeId>> = vec![None; f.nodes().len()];
         for (o, &cotangent) in f.outputs().iter().zip(&ids[n + m..]) {
             accumulate(g, &mut cotangents[o.index()], cotangent);
@@ -92,28 +92,33 @@ fn active_nodes(f: &Function, wanted: &[bool]) -> Vec<bool> {
         active.push(match node {
             Node::Const(_) => false,
             Node::Input(i) => wanted[*i as usize],
-            Node::Apply(Op::StopGrad, _) => false,
-            Node::Apply(op, _) => !op.is_boolean() && node.args().iter().any(|a| active[a.index()]),
+            Node::Apply(op, _) => !op.is_flat() && through(*op, node.args()).any(|a| active[a.index()]),
         });
     }
     active
 }
 
-/// For every node the condition under which its value reaches an output: the union over its uses of the conditions of
-/// the selects in between.
-fn guards(g: &mut Graph, f: &Function, primal: &[NodeId]) -> Vec<Option<NodeId>> {
+/// The arguments that receive a cotangent: all but a select's condition.
+fn through(op: Op, args: &[NodeId]) -> impl Iterator<Item = &NodeId> {
+    args.iter().skip(usize::from(op == Op::Select))
+}
+
+/// For every node the condition under which a cotangent reaches it: the union over its uses of the conditions of the
+/// selects in between. Uses that pass no cotangent on do not count: `select(sqrt(x) > 1, sqrt(x), 0)` reads the root
+/// always, but needs its slope in the taken side only.
+fn guards(g: &mut Graph, f: &Function, primal: &[NodeId], active: &[bool]) -> Vec<Option<NodeId>> {
     let always = g.boolean(true);
     let mut guards: Vec<Option<NodeId>> = vec![None; f.nodes().len()];
     for o in f.outputs() {
         guards[o.index()] = Some(always);
     }
     for (index, node) in f.nodes().iter().enumerate().rev() {
-        let (Some(guard), Node::Apply(op, _)) = (guards[index], node) else { continue };
-        for (place, a) in node.args().iter().enumerate() {
+        let (Some(guard), Node::Apply(op, _), true) = (guards[index], node, active[index]) else { continue };
+        for (place, a) in through(*op, node.args()).enumerate() {
             let condition = primal[node.args()[0].index()];
             let reach = match (op, place) {
-                (Op::Select, 1) => g.and(guard, condition),
-                (Op::Select, 2) => {
+                (Op::Select, 0) => g.and(guard, condition),
+                (Op::Select, _) => {
                     let not = g.not(condition);
                     g.and(guard, not)
                 }
