@@ -148,8 +148,9 @@ impl Real for f32 {
         let tiny = self < f32::MIN_POSITIVE;
         let x = if tiny { self * 33_554_432.0 } else { self };
         let bits = x.to_bits() as i32;
-        let e = (bits - 0x3f35_04f3) >> 23;
-        let m = f32::from_bits((bits - (e << 23)) as u32) - 1.0;
+        // Wrapping, because the bits of a negative number are anything; its result is replaced below.
+        let e = bits.wrapping_sub(0x3f35_04f3) >> 23;
+        let m = f32::from_bits(bits.wrapping_sub(e << 23) as u32) - 1.0;
         let e = e as f32 - if tiny { 25.0 } else { 0.0 };
         let p = 7.037_683_6e-2f32;
         let p = p * m - 1.151_461e-1;
@@ -209,11 +210,14 @@ impl Real for f32 {
     }
 }
 
-/// sin(x + quarter · π/2). The argument is reduced in f64: above 10⁹ the spacing of f32 exceeds a period anyway.
+/// sin(x + quarter · π/2). The argument is reduced in f64: above 10⁹ the spacing of f32 exceeds a period anyway, and the
+/// result is just some point of the wave.
 #[inline(always)]
 fn quarter_wave(x: f32, quarter: i64) -> f32 {
     let k = (x as f64 * std::f64::consts::FRAC_2_PI).round_ties_even();
     let r = (x as f64 - k * std::f64::consts::FRAC_PI_2) as f32;
+    // What the reduction of a huge argument leaves is not small; NaN passes.
+    let r = r.clamp(-0.8, 0.8);
     // Adding 1.5 · 2⁵² leaves the integer in the low bits of the mantissa: a vectorisable conversion.
     let q = (k + 6_755_399_441_055_744.0).to_bits() as i64 + quarter;
     let z = r * r;
