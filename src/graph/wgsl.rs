@@ -13,7 +13,8 @@ const LONGEST_INLINE: usize = 60;
 
 /// Prints `f` as `fn NAME(input names: f32 …) -> array<f32, m>`.
 ///
-/// Constants are printed with the digits that round-trip in f32; one that f32 cannot hold is an error naming it.
+/// Constants are printed with the digits that round-trip in f32; one that f32 cannot hold is an error naming it. Names
+/// of intermediate values differ from those of the inputs.
 pub fn print(name: &str, f: &Function, inputs: &[&str]) -> Result<String, String> {
     assert_eq!(inputs.len(), f.inputs(), "one name per input");
     let mut uses = vec![0usize; f.nodes().len()];
@@ -25,6 +26,10 @@ pub fn print(name: &str, f: &Function, inputs: &[&str]) -> Result<String, String
     for o in f.outputs() {
         uses[o.index()] += 1;
     }
+    let mut prefix = "v".to_string();
+    while inputs.iter().any(|i| i.starts_with(&prefix)) {
+        prefix.push('_');
+    }
     let mut text = String::new();
     let parameters: Vec<String> = inputs.iter().map(|i| format!("{i}: f32")).collect();
     let _ = writeln!(text, "fn {name}({}) -> array<f32, {}> {{", parameters.join(", "), f.outputs().len());
@@ -35,15 +40,25 @@ pub fn print(name: &str, f: &Function, inputs: &[&str]) -> Result<String, String
             Node::Input(i) => inputs[*i as usize].to_string(),
             Node::Apply(op, _) => {
                 let boolean = |id: NodeId| matches!(f.nodes()[id.index()], Node::Apply(o, _) if o.is_boolean());
-                apply(*op, node.args(), &spelled, &boolean)
+                if node.args().iter().all(|a| matches!(f.nodes()[a.index()], Node::Const(_))) {
+                    // Not folded, so not finite: WGSL refuses that of literals, but not of a named value.
+                    let first = &mut spelled[node.args()[0].index()];
+                    let _ = writeln!(text, "    let {prefix}{index}c = {first};");
+                    let literal = std::mem::replace(first, format!("{prefix}{index}c"));
+                    let expression = apply(*op, node.args(), &spelled, &boolean);
+                    spelled[node.args()[0].index()] = literal;
+                    expression
+                } else {
+                    apply(*op, node.args(), &spelled, &boolean)
+                }
             }
         };
         let leaf = !matches!(node, Node::Apply(..));
         if leaf || (uses[index] == 1 && expression.len() <= LONGEST_INLINE) {
             spelled.push(expression);
         } else {
-            let _ = writeln!(text, "    let v{index} = {expression};");
-            spelled.push(format!("v{index}"));
+            let _ = writeln!(text, "    let {prefix}{index} = {expression};");
+            spelled.push(format!("{prefix}{index}"));
         }
     }
     let outputs: Vec<&str> = f.outputs().iter().map(|o| spelled[o.index()].as_str()).collect();
