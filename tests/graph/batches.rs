@@ -1,0 +1,92 @@
+//! Tapes: any number of samples, outputs of every kind, registers used again.
+
+use super::*;
+use greybox::graph::{CHUNK, Place};
+
+/// Outputs: an operator, the same twice, an input, a constant, and an operator that another output reads.
+fn mixed() -> Function {
+    Function::build(2, |g, ids| {
+        let [x, y] = [ids[0], ids[1]];
+        let constant = g.constant(2.5);
+        let sum = g.add(x, y);
+        let sine = g.unary(Op::Sin, sum);
+        let scaled = g.mul(sine, constant);
+        vec![scaled, scaled, y, constant, sine]
+    })
+}
+
+#[test]
+fn every_number_of_samples_gives_the_values_of_single_points() {
+    let f = mixed();
+    let tape = Tape::compile(&f);
+    assert_eq!((tape.inputs(), tape.outputs()), (2, 5));
+    for samples in [0, 1, 15, 16, 17, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 33] {
+        let x: Vec<f64> = (0..samples).map(|i| 0.01 * i as f64 - 2.0).collect();
+        let y: Vec<f64> = (0..samples).map(|i| 1.0 / (1.0 + i as f64)).collect();
+        let found = tape.eval_columns(&[&x, &y], samples);
+        assert!(found.iter().all(|column| column.len() == samples), "{samples} samples");
+        for i in 0..samples {
+            let point: Vec<f64> = found.iter().map(|column| column[i]).collect();
+            assert_eq!(point, f.eval(&[x[i], y[i]]), "sample {i} of {samples}");
+        }
+    }
+}
+
+#[test]
+fn registers_are_used_again() {
+    // A chain needs two places however long it is: what is read and what is written.
+    let chain = Function::build(1, |g, ids| {
+        let mut x = ids[0];
+        for _ in 0..50 {
+            x = g.unary(Op::Sin, x);
+        }
+        vec![x]
+    });
+    let tape = Tape::compile(&chain);
+    assert_eq!(tape.instructions(), 50);
+    assert!(tape.registers() <= 2, "{} registers", tape.registers());
+    assert_eq!(batch::<f64>(&chain, &[0.7]), chain.eval(&[0.7]));
+}
+
+#[test]
+fn a_value_read_twice_by_one_instruction_frees_one_register() {
+    let f = Function::build(2, |g, ids| {
+        let s = g.unary(Op::Sin, ids[0]);
+        let square = g.mul(s, s);
+        let c = g.unary(Op::Cos, ids[1]);
+        let d = g.unary(Op::Exp, ids[1]);
+        let a = g.add(square, c);
+        let b = g.mul(c, d);
+        vec![g.sub(a, b)]
+    });
+    assert_eq!(batch::<f64>(&f, &[0.4, 0.9]), f.eval(&[0.4, 0.9]));
+}
+
+#[test]
+fn a_tape_writes_only_its_outputs_and_registers() {
+    let f = mixed();
+    let tape = Tape::compile(&f);
+    const LANES: usize = 32;
+    const GUARD: f64 = -77.0;
+    // One free row between any two, to see writes past an end.
+    let row = |i: usize| 2 * i * LANES;
+    let constants = row(7 + tape.registers() + 1);
+    let mut memory = vec![GUARD; constants + tape.constants() * CHUNK + LANES];
+    tape.write_constants(&mut memory, constants);
+    for lane in 0..LANES {
+        memory[row(0) + lane] = lane as f64;
+        memory[row(1) + lane] = 0.5;
+    }
+    let outputs: Vec<usize> = (2..7).map(row).collect();
+    let place = Place { inputs: &[row(0), row(1)], outputs: &outputs, constants, registers: row(7), lanes: LANES };
+    tape.run(&mut memory, place);
+    for lane in 0..LANES {
+        let found: Vec<f64> = outputs.iter().map(|o| memory[o + lane]).collect();
+        assert_eq!(found, f.eval(&[lane as f64, 0.5]), "lane {lane}");
+        assert_eq!((memory[row(0) + lane], memory[row(1) + lane]), (lane as f64, 0.5), "inputs of lane {lane}");
+        for free in 0..7 {
+            assert_eq!(memory[row(free) + LANES + lane], GUARD, "row after {free}");
+        }
+    }
+    assert_eq!(memory[memory.len() - LANES..], [GUARD; LANES], "after the constants");
+}
