@@ -9,7 +9,7 @@ fn physics(s: State, theta: Theta) -> State {
 }
 
 fn features(s: State, theta: Theta, f: State) -> array<f32, 6> {
-    return array<f32, 6>(cos(s.angle), sin(s.angle), s.velocity, theta.gravity, f.angle, f.velocity);
+    return array<f32, 6>(cos(s.angle), sin(s.angle), s.velocity, theta.gravity, stopgrad(f.angle), stopgrad(f.velocity));
 }
 
 fn observe(s: State) -> Output {
