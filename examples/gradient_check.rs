@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example gradient_check
 
-use greybox::device::{self, DEFAULT_BUDGET, Job, Precision, Trajectories, Wanted};
+use greybox::device::{self, Job, Precision, Request, Trajectories, Wanted};
 use greybox::model::initialise;
 use greybox::program::Weights;
 use greybox::study::Study;
@@ -29,7 +29,7 @@ penalty = [{ kind = "orthogonality", weight = 0.1 }]
 
 fn main() -> anyhow::Result<()> {
     let model = TOML.parse::<Study>()?.compile(WGSL)?;
-    let device = device::open("cpu", Precision::F64, &model, DEFAULT_BUDGET)?;
+    let device = device::open(&Request::new("cpu", Precision::F64), &model)?;
 
     // Two trajectories of 20 steps, each with parameters of its own; the observations stay at zero.
     let (starts, theta) = (vec![1.0, 0.0, -0.5, 0.7], vec![2.0, 0.3, 1.5, 0.1]);

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example landscape
 
-use greybox::device::{self, DEFAULT_BUDGET, Job, Precision, Trajectories};
+use greybox::device::{self, Job, Precision, Request, Trajectories};
 use greybox::program::Weights;
 use greybox::report::{Draw, HeatAxis, HeatMap, MarkKind, PointMark, Size};
 use greybox::rng::{Purpose, Stream};
@@ -25,7 +25,7 @@ solver = { method = "rk4", dt = 0.2, substeps = 2 }
 
 fn main() -> anyhow::Result<()> {
     let model = TOML.parse::<Study>()?.compile(WGSL)?;
-    let device = device::open("cpu", Precision::F64, &model, DEFAULT_BUDGET)?;
+    let device = device::open(&Request::new("cpu", Precision::F64), &model)?;
     let weights = Weights::zeros(&model.weights, 1);
 
     // Ten recordings of the truth, with noise.

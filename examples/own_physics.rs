@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example own_physics
 
-use greybox::device::{self, DEFAULT_BUDGET, Job, Precision, Trajectories};
+use greybox::device::{self, Job, Precision, Request, Trajectories};
 use greybox::study::Study;
 use greybox::train::{TrainConfig, Training};
 
@@ -32,7 +32,7 @@ fn measured(start: f64, time: f64) -> f64 {
 
 fn main() -> anyhow::Result<()> {
     let model = TOML.parse::<Study>()?.compile(WGSL)?;
-    let device = device::open("cpu", Precision::F32, &model, DEFAULT_BUDGET)?;
+    let device = device::open(&Request::new("cpu", Precision::F32), &model)?;
 
     // 64 recordings of one second, thrown down at up to 19 m/s.
     let starts: Vec<f64> = (0..64).map(|i| 0.3 * i as f64).collect();

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example simulate
 
-use greybox::device::{self, DEFAULT_BUDGET, Job, Precision, Trajectories};
+use greybox::device::{self, Job, Precision, Request, Trajectories};
 use greybox::program::Weights;
 use greybox::study::Study;
 
@@ -21,7 +21,7 @@ solver = { method = "rk4", dt = 0.25, substeps = 10 }
 
 fn main() -> anyhow::Result<()> {
     let model = TOML.parse::<Study>()?.compile(WGSL)?;
-    let device = device::open("cpu", Precision::F64, &model, DEFAULT_BUDGET)?;
+    let device = device::open(&Request::new("cpu", Precision::F64), &model)?;
 
     // Three pendulums are let go at one radian: on the Earth, on the Moon, and in honey. Arrays are flat and row-major.
     let starts = [1.0, 0.0].repeat(3);

@@ -47,6 +47,11 @@ impl Stream {
         Stream { key: pcg4d([seed as u32, (seed >> 32) as u32, purpose as u32, 0x9e37_79b9]) }
     }
 
+    /// The key that WGSL needs to repeat the stream.
+    pub fn key(&self) -> [u32; 4] {
+        self.key
+    }
+
     /// Four random words at (index, step).
     pub fn words(&self, index: u32, step: u32) -> [u32; 4] {
         let [a, b, c, d] = self.key;

@@ -9,6 +9,8 @@ mod common;
 mod kinks;
 #[path = "graph/operators.rs"]
 mod operators;
+#[path = "graph/library.rs"]
+mod library;
 #[path = "graph/printing.rs"]
 mod printing;
 #[path = "graph/random.rs"]
@@ -19,7 +21,7 @@ mod recipe;
 mod rewrites;
 
 use common::{Tolerance, assert_close, compare};
-use greybox::graph::{Function, Graph, NodeId, Op, Real, Tape, jvp, vjp};
+use greybox::graph::{Function, Graph, NodeId, Op, Real, Tape, jvp, library, vjp};
 
 /// What f64 arithmetic in another order may change.
 const ROUNDING: Tolerance = Tolerance { relative: 1e-12, absolute: 0.0 };

@@ -1,8 +1,8 @@
 //! `greybox bench`: times of compiling, forward passes, gradients and training steps.
 
 use super::Failure;
-use super::eval::PrecisionName;
-use crate::device::{self, DEFAULT_BUDGET, Device, Job, Precision, Trajectories, Wanted};
+use super::device::DeviceArguments;
+use crate::device::{Device, Job, Precision, Trajectories, Wanted};
 use crate::model::{Model, Objective, PenaltySpec, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -53,9 +53,8 @@ enum PenaltyName {
 pub struct BenchArguments {
     /// pendulum, or a study file whose model is used.
     workload: String,
-    /// auto, cpu, gpu or an adapter's name.
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArguments,
     /// Trajectories.
     #[arg(long, default_value_t = 1024, value_parser = at_least_one)]
     batch: usize,
@@ -68,9 +67,6 @@ pub struct BenchArguments {
     /// The penalty; default: the workload's (pendulum: orthogonality).
     #[arg(long, value_enum)]
     penalty: Option<PenaltyName>,
-    /// Arithmetic of the CPU device.
-    #[arg(long, value_enum, default_value = "f32")]
-    precision: PrecisionName,
     /// Timed repetitions of each phase, after one that does not count.
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     repeats: usize,
@@ -103,13 +99,13 @@ struct Line<'a> {
 
 /// Runs the command.
 pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
-    let precision: Precision = arguments.precision.into();
+    let precision = arguments.device.precision();
     let sample = load(arguments)?;
     let work = Work::new(&sample, arguments.batch, arguments.steps);
     let mut weights = initialise(&sample.weights, &sample.networks, 1, 0);
     let open = || -> Result<Box<dyn Device>, Failure> {
         let model = load(arguments)?;
-        let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+        let device = arguments.device.open(&model)?;
         device.gradient(&work.job(&weights, &sample.objective), WEIGHTS)?;
         Ok(device)
     };

@@ -31,7 +31,13 @@ struct AdapterLine<'a> {
     runs: &'static str,
 }
 
-const NO_KERNELS: &str = "nothing: kernels for adapters are not part of this version";
+/// What an adapter can run.
+fn runs(adapter: &gpu::Adapter) -> &'static str {
+    match adapter.schedules.is_empty() {
+        true => "nothing: a limit is below what kernels need",
+        false => "models without grids, schedules lane and tile, f32",
+    }
+}
 
 /// Runs the command.
 pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
@@ -48,7 +54,7 @@ pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
     if arguments.json {
         println!("{}", serde_json::to_string(&own)?);
         for adapter in &adapters {
-            println!("{}", serde_json::to_string(&AdapterLine { adapter, runs: NO_KERNELS })?);
+            println!("{}", serde_json::to_string(&AdapterLine { adapter, runs: runs(adapter) })?);
         }
         return Ok(());
     }
@@ -57,8 +63,8 @@ pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
     println!("  simd        {}", own.simd);
     println!("  precisions  f32, f64");
     println!("  runs        {}", own.runs);
-    for a in &adapters {
-        println!("\n{} ({}, {})", a.name, a.backend, a.kind);
+    for (index, a) in adapters.iter().enumerate() {
+        println!("\n{index}: {} ({}, {})", a.name, a.backend, a.kind);
         println!("  driver                {}", a.driver);
         println!("  subgroups             {} to {}", a.subgroups[0], a.subgroups[1]);
         println!("  storage buffers       {} per stage", a.max_storage_buffers_per_shader_stage);
@@ -70,7 +76,7 @@ pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
             "  features              {}",
             if a.features.is_empty() { "none".into() } else { a.features.join(", ") }
         );
-        println!("  runs                  {NO_KERNELS}");
+        println!("  runs                  {}", runs(a));
     }
     if adapters.is_empty() {
         println!("\nno graphics adapter was found");

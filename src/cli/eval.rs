@@ -1,32 +1,15 @@
 //! `greybox eval`: the black-box contract.
 
 use super::Failure;
+use super::device::DeviceArguments;
 use crate::data::DataError;
 use crate::data::npz::{Array, Arrays, Dim, Element, write_npz};
-use crate::device::{self, DEFAULT_BUDGET, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
+use crate::device::{self, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
 use crate::model::{Model, load_weights};
 use crate::study::Study;
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::{Path, PathBuf};
-
-/// Arithmetic of the CPU device.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum PrecisionName {
-    /// Single precision.
-    F32,
-    /// Double precision.
-    F64,
-}
-
-impl From<PrecisionName> for Precision {
-    fn from(name: PrecisionName) -> Precision {
-        match name {
-            PrecisionName::F32 => Precision::F32,
-            PrecisionName::F64 => Precision::F64,
-        }
-    }
-}
 
 /// Run given inputs through a model: states, predictions, objective and, with --grad, its derivatives.
 #[derive(Args)]
@@ -52,20 +35,15 @@ pub struct EvalArguments {
     /// Number of intervals; default: from y, u or times.
     #[arg(long)]
     steps: Option<usize>,
-    /// auto, cpu, gpu or an adapter's name.
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Arithmetic of the CPU device.
-    #[arg(long, value_enum, default_value = "f32")]
-    precision: PrecisionName,
+    #[command(flatten)]
+    device: DeviceArguments,
 }
 
 /// Runs the command.
 pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.model, false)?;
     let model = study.model()?;
-    let precision = arguments.precision.into();
-    let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+    let device = arguments.device.open(&model)?;
     let weights = match &arguments.weights {
         Some(path) => load_weights(path, &model.weights)?,
         None if model.weights.per_member() == 0 => crate::program::Weights::zeros(&model.weights, 1),
@@ -104,7 +82,7 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
         out.push(("grad_s0".into(), vec![job.samples(), n], g.start));
         out.push(("grad_theta".into(), vec![job.samples(), p], g.theta));
     }
-    let element = match precision {
+    let element = match arguments.device.precision() {
         Precision::F32 => Element::F32,
         Precision::F64 => Element::F64,
     };

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod device;
 mod devices;
 mod eval;
 mod failure;

@@ -1,9 +1,10 @@
 //! The phases of a study, each usable alone: open, data, train, estimate, landscape.
 
 use super::Failure;
+use super::device::DeviceArguments;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{self, DEFAULT_BUDGET, Device, Precision};
+use crate::device::{Device, Precision};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
@@ -26,12 +27,8 @@ pub struct StudyArguments {
     /// Read data from here (file or folder) in place of what the study's data table says.
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// auto, cpu, gpu or an adapter's name.
-    #[arg(long, default_value = "auto")]
-    pub device: String,
-    /// Arithmetic of the CPU device.
-    #[arg(long, value_enum, default_value = "f32")]
-    pub precision: super::eval::PrecisionName,
+    #[command(flatten)]
+    pub device: DeviceArguments,
     /// Folder of results; default: runs/NAME, NAME being the study's folder.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -76,8 +73,7 @@ impl Pipeline {
         study.require_boxes(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
-        let precision: Precision = arguments.precision.into();
-        let device = device::open(&arguments.device, precision, &model, DEFAULT_BUDGET)?;
+        let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
         let start = Instant::now();
@@ -112,7 +108,7 @@ impl Pipeline {
             a.full,
             a.settings,
             a.data,
-            a.precision as u32
+            a.device.precision as u32
         );
         // FNV-1a: stable between versions of the standard library.
         let hash = parts.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
@@ -160,7 +156,7 @@ impl Pipeline {
             objective: &self.model.objective,
             train: &self.prepared.train,
             validation: Some(&self.prepared.validation),
-            single: matches!(self.arguments.precision.into(), Precision::F32),
+            single: self.arguments.device.precision() == Precision::F32,
             checkpoint: Some((&path, &fingerprint)),
         };
         let trained = training.run(|m| {
@@ -169,7 +165,7 @@ impl Pipeline {
             !stop.load(Ordering::SeqCst)
         })?;
         progress.finish();
-        let double = matches!(self.arguments.precision.into(), Precision::F64);
+        let double = self.arguments.device.precision() == Precision::F64;
         save_weights(&self.out.join("weights.safetensors"), &self.model.weights, &trained.last, 0, double)?;
         save_weights(&self.out.join("best.safetensors"), &self.model.weights, &trained.best, 0, double)?;
         self.timings.push(("train".into(), start.elapsed().as_secs_f64()));

@@ -5,11 +5,13 @@
 
 mod batch;
 pub mod cpu;
+mod descent;
 pub mod gpu;
 pub mod reference;
 mod result;
 
 pub use batch::{Job, Start, Trajectories};
+pub use descent::{Descent, DescentSetup, DescentState, StepReport, Steps};
 pub use result::{DeviceError, Evaluation, Gradient, Rollout, Status, StatusCode, Wanted, describe_failures};
 
 use crate::model::Model;
@@ -30,6 +32,11 @@ pub trait Device: Send + Sync {
 
     /// The objective and its derivatives, the exact reverse of the steps taken.
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError>;
+
+    /// Training that stays on the device, if it can; otherwise the host takes the steps with [`Device::gradient`].
+    fn descent<'a>(&'a self, _setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+        None
+    }
 }
 
 /// Precision of a device's arithmetic.
@@ -45,17 +52,61 @@ pub enum Precision {
 /// Memory a device may use for checkpoints and activations unless told otherwise, in bytes.
 pub const DEFAULT_BUDGET: usize = 256 << 20;
 
-/// Opens the device of a name (`auto`, `cpu`) with a model.
-pub fn open(name: &str, precision: Precision, model: &Model, budget: usize) -> Result<Box<dyn Device>, DeviceError> {
-    match name {
-        "auto" | "cpu" => Ok(match precision {
-            Precision::F32 => Box::new(cpu::Cpu::<f32>::new(model, budget)),
-            Precision::F64 => Box::new(cpu::Cpu::<f64>::new(model, budget)),
-        }),
-        other => Err(DeviceError::Unavailable {
-            device: other.to_string(),
-            message: "this version runs rollouts on the CPU device only".into(),
-            remedy: "use --device cpu; `greybox devices` lists the adapters that it sees".into(),
-        }),
+/// Which device is asked for, and how it shall work.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `auto`, `cpu`, `gpu`, or an adapter's index, name or backend.
+    pub name: String,
+    /// Arithmetic; adapters have f32.
+    pub precision: Precision,
+    /// Schedule of an adapter's kernels; chosen by the widths of the networks if absent.
+    pub schedule: Option<gpu::Schedule>,
+    /// Memory for checkpoints and activations, in bytes.
+    pub budget: usize,
+}
+
+impl Request {
+    /// A device by name, with defaults for the rest.
+    pub fn new(name: &str, precision: Precision) -> Request {
+        Request { name: name.into(), precision, schedule: None, budget: DEFAULT_BUDGET }
+    }
+}
+
+/// Opens a device with a model. `auto` takes a hardware GPU where there is one that can run the model in the precision
+/// asked for, else the CPU.
+pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
+    let cpu = || -> Box<dyn Device> {
+        match request.precision {
+            Precision::F32 => Box::new(cpu::Cpu::<f32>::new(model, request.budget)),
+            Precision::F64 => Box::new(cpu::Cpu::<f64>::new(model, request.budget)),
+        }
+    };
+    let unavailable = |message: &str, remedy: &str| DeviceError::Unavailable {
+        device: request.name.clone(),
+        message: message.into(),
+        remedy: remedy.into(),
+    };
+    match (request.name.as_str(), request.precision) {
+        ("cpu", _) | ("auto", Precision::F64) => match request.schedule {
+            Some(_) => Err(unavailable("schedules are a matter of adapters", "remove --schedule, or use --device gpu")),
+            None => Ok(cpu()),
+        },
+        ("auto", Precision::F32) if request.schedule.is_none() => {
+            if !gpu::has_hardware() {
+                return Ok(cpu());
+            }
+            match gpu::Gpu::open("gpu", model, None, request.budget) {
+                Ok(gpu) => Ok(Box::new(gpu)),
+                Err(error) => {
+                    tracing::warn!("the CPU runs this, the GPU cannot: {error}");
+                    Ok(cpu())
+                }
+            }
+        }
+        (_, Precision::F64) => Err(unavailable("adapters compute in f32", "use --precision f32, or --device cpu for f64")),
+        (name, Precision::F32) => {
+            let name = if name == "auto" { "gpu" } else { name };
+            Ok(Box::new(gpu::Gpu::open(name, model, request.schedule, request.budget)?))
+        }
     }
 }

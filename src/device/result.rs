@@ -16,6 +16,16 @@ pub enum DeviceError {
         /// What to do.
         remedy: String,
     },
+    /// The device failed while it worked, or a job is too large for it.
+    #[error("device {device}: {message}\nhelp: {remedy}")]
+    Failed {
+        /// Which one.
+        device: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// An array does not fit the model.
     #[error("{array}: {message}\nhelp: {remedy}")]
     Shape {

@@ -65,7 +65,7 @@ pub enum Spelling {
     Infix(&'static str),
     /// Before its argument: `-a`.
     Prefix(&'static str),
-    /// A call of a builtin, or of a function of the safe math library: `sin(a)`.
+    /// A call of a builtin, or of a function of [`library`](super::library()): `safe_sin(a)`.
     Call(&'static str),
     /// Nothing to write: the argument itself.
     Transparent,
@@ -149,7 +149,7 @@ pub static TABLE: [Row; 44] = [
             let q = g.neg(q);
             [Some(r), Some(q), None]
         }, ""),
-    row!(Rem, "%", 2, Infix("%"), |[a, b, _]| a % b,
+    row!(Rem, "%", 2, Call("safe_rem"), |[a, b, _]| a % b,
         |g, [a, b, _], _| {
             let one = g.constant(1.0);
             let q = g.div(a, b);
@@ -161,7 +161,7 @@ pub static TABLE: [Row; 44] = [
         |g, [a, b, _], _| { let first = g.less_equal(a, b); g.pick(first) }, "tie: the first argument gets the whole partial"),
     row!(Max, "max", 2, Call("max"), |[a, b, _]| if a < b { b } else { a },
         |g, [a, b, _], _| { let first = g.less_equal(b, a); g.pick(first) }, "tie: the first argument gets the whole partial"),
-    row!(Pow, "pow", 2, Call("pow"), |[a, b, _]| a.powf(b),
+    row!(Pow, "pow", 2, Call("safe_pow"), |[a, b, _]| a.powf(b),
         |g, [a, b, _], y| {
             let one = g.constant(1.0);
             let zero = g.constant(0.0);
@@ -174,7 +174,7 @@ pub static TABLE: [Row; 44] = [
             let db = g.select(positive, db, zero);
             [Some(da), Some(db), None]
         }, "base <= 0: 0 with respect to the exponent"),
-    row!(Atan2, "atan2", 2, Call("atan2"), |[a, b, _]| a.atan2(b),
+    row!(Atan2, "atan2", 2, Call("safe_atan2"), |[a, b, _]| a.atan2(b),
         |g, [a, b, _], _| {
             let (aa, bb) = (g.mul(a, a), g.mul(b, b));
             let rr = g.add(aa, bb);
@@ -201,34 +201,34 @@ pub static TABLE: [Row; 44] = [
             let d = g.mul(half, yyy);
             [Some(d), None, None]
         }, ""),
-    row!(Exp, "exp", 1, Call("exp"), |[a, _, _]| a.exp(), |_, _, y| [Some(y), None, None], ""),
-    row!(Exp2, "exp2", 1, Call("exp2"), |[a, _, _]| a.exp2(),
+    row!(Exp, "exp", 1, Call("safe_exp"), |[a, _, _]| a.exp(), |_, _, y| [Some(y), None, None], ""),
+    row!(Exp2, "exp2", 1, Call("safe_exp2"), |[a, _, _]| a.exp2(),
         |g, _, y| { let c = g.constant(std::f64::consts::LN_2); let d = g.mul(c, y); [Some(d), None, None] }, ""),
-    row!(Log, "log", 1, Call("log"), |[a, _, _]| a.ln(),
+    row!(Log, "log", 1, Call("safe_log"), |[a, _, _]| a.ln(),
         |g, [a, _, _], _| { let one = g.constant(1.0); let d = g.div(one, a); [Some(d), None, None] }, ""),
-    row!(Log2, "log2", 1, Call("log2"), |[a, _, _]| a.log2(),
+    row!(Log2, "log2", 1, Call("safe_log2"), |[a, _, _]| a.log2(),
         |g, [a, _, _], _| { let c = g.constant(std::f64::consts::LOG2_E); let d = g.div(c, a); [Some(d), None, None] }, ""),
-    row!(Sin, "sin", 1, Call("sin"), |[a, _, _]| a.sin(), |g, [a, _, _], _| { let d = g.unary(Op::Cos, a); [Some(d), None, None] }, ""),
-    row!(Cos, "cos", 1, Call("cos"), |[a, _, _]| a.cos(),
+    row!(Sin, "sin", 1, Call("safe_sin"), |[a, _, _]| a.sin(), |g, [a, _, _], _| { let d = g.unary(Op::Cos, a); [Some(d), None, None] }, ""),
+    row!(Cos, "cos", 1, Call("safe_cos"), |[a, _, _]| a.cos(),
         |g, [a, _, _], _| { let d = g.unary(Op::Sin, a); let d = g.neg(d); [Some(d), None, None] }, ""),
-    row!(Tan, "tan", 1, Call("tan"), |[a, _, _]| a.tan(),
+    row!(Tan, "tan", 1, Call("safe_tan"), |[a, _, _]| a.tan(),
         |g, _, y| { let one = g.constant(1.0); let d = g.mul(y, y); let d = g.add(one, d); [Some(d), None, None] }, ""),
-    row!(Asin, "asin", 1, Call("asin"), |[a, _, _]| a.asin(), |g, [a, _, _], _| {
+    row!(Asin, "asin", 1, Call("safe_asin"), |[a, _, _]| a.asin(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.sub(one, d); over_root(g, d) }, "infinite at -1 and 1"),
-    row!(Acos, "acos", 1, Call("acos"), |[a, _, _]| a.acos(), |g, [a, _, _], _| {
+    row!(Acos, "acos", 1, Call("safe_acos"), |[a, _, _]| a.acos(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.sub(one, d);
             let d = g.unary(Op::InverseSqrt, d); let d = g.neg(d); [Some(d), None, None] }, "infinite at -1 and 1"),
-    row!(Atan, "atan", 1, Call("atan"), |[a, _, _]| a.atan(), |g, [a, _, _], _| {
+    row!(Atan, "atan", 1, Call("safe_atan"), |[a, _, _]| a.atan(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.add(one, d); let d = g.div(one, d); [Some(d), None, None] }, ""),
-    row!(Sinh, "sinh", 1, Call("sinh"), |[a, _, _]| a.sinh(), |g, [a, _, _], _| { let d = g.unary(Op::Cosh, a); [Some(d), None, None] }, ""),
-    row!(Cosh, "cosh", 1, Call("cosh"), |[a, _, _]| a.cosh(), |g, [a, _, _], _| { let d = g.unary(Op::Sinh, a); [Some(d), None, None] }, ""),
-    row!(Tanh, "tanh", 1, Call("tanh"), |[a, _, _]| a.tanh(),
+    row!(Sinh, "sinh", 1, Call("safe_sinh"), |[a, _, _]| a.sinh(), |g, [a, _, _], _| { let d = g.unary(Op::Cosh, a); [Some(d), None, None] }, ""),
+    row!(Cosh, "cosh", 1, Call("safe_cosh"), |[a, _, _]| a.cosh(), |g, [a, _, _], _| { let d = g.unary(Op::Sinh, a); [Some(d), None, None] }, ""),
+    row!(Tanh, "tanh", 1, Call("safe_tanh"), |[a, _, _]| a.tanh(),
         |g, _, y| { let one = g.constant(1.0); let d = g.mul(y, y); let d = g.sub(one, d); [Some(d), None, None] }, ""),
-    row!(Asinh, "asinh", 1, Call("asinh"), |[a, _, _]| a.asinh(), |g, [a, _, _], _| {
+    row!(Asinh, "asinh", 1, Call("safe_asinh"), |[a, _, _]| a.asinh(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.add(d, one); over_root(g, d) }, ""),
-    row!(Acosh, "acosh", 1, Call("acosh"), |[a, _, _]| a.acosh(), |g, [a, _, _], _| {
+    row!(Acosh, "acosh", 1, Call("safe_acosh"), |[a, _, _]| a.acosh(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.sub(d, one); over_root(g, d) }, "infinite at 1"),
-    row!(Atanh, "atanh", 1, Call("atanh"), |[a, _, _]| a.atanh(), |g, [a, _, _], _| {
+    row!(Atanh, "atanh", 1, Call("safe_atanh"), |[a, _, _]| a.atanh(), |g, [a, _, _], _| {
             let one = g.constant(1.0); let d = g.mul(a, a); let d = g.sub(one, d); let d = g.div(one, d); [Some(d), None, None] }, "infinite at -1 and 1"),
     row!(Sigmoid, "sigmoid", 1, Call("sigmoid"), |[a, _, _]| special::sigmoid(a), |g, _, y| {
             let one = g.constant(1.0); let d = g.sub(one, y); let d = g.mul(y, d); [Some(d), None, None] }, ""),

@@ -106,6 +106,12 @@ impl Penalty {
         self.weight == 0.0 || (self.base == Base::LeastAction && !self.log)
     }
 
+    /// Number of the base kind (least action 0, orthogonality 1, balance 2) and whether its logarithm is taken: what a
+    /// kernel needs.
+    pub fn code(&self) -> (u32, bool) {
+        (self.base as u32, self.log)
+    }
+
     /// Value and partials with respect to the means in the order of [`StageObservable::ALL`].
     fn value(&self, means: [f64; 3]) -> (f64, [f64; 3]) {
         let [gg, fg, ff] = means;

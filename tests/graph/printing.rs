@@ -2,8 +2,8 @@
 
 use super::random::cases;
 use super::*;
-use greybox::graph::op::TABLE;
-use greybox::graph::wgsl::{LIBRARY, literal, print};
+use greybox::graph::op::{Spelling, TABLE};
+use greybox::graph::wgsl::{Body, body, literal, print};
 use greybox::physics::{Context, Module};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use proptest::strategy::ValueTree;
@@ -16,12 +16,28 @@ fn printed(f: &Function) -> String {
     print("formula", f, &NAMES[..f.inputs()]).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// naga parses and validates the text with the library.
-fn validate(text: &str) {
-    let module = format!("{LIBRARY}\n{text}");
+/// naga parses and validates the text with the library functions that it calls.
+pub(crate) fn validate(text: &str) {
+    let module = format!("{text}\n{}", library(text));
     let parsed = naga::front::wgsl::parse_str(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&module)));
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
     validator.validate(&parsed).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&module)));
+}
+
+/// The library's meaning without its means: the front end knows the builtins, but not the bits of a number.
+fn builtins() -> String {
+    let mut text = String::from(
+        "fn sigmoid(x: f32) -> f32 { let e = exp(-abs(x)); return select(e, 1.0, x >= 0.0) / (1.0 + e); }
+         fn softplus(x: f32) -> f32 { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
+         fn safe_rem(x: f32, y: f32) -> f32 { return x % y; }\n",
+    );
+    for row in TABLE.iter().filter(|row| row.op != Op::Rem) {
+        let Spelling::Call(name) = row.wgsl else { continue };
+        let Some(builtin) = name.strip_prefix("safe_") else { continue };
+        let (parameters, arguments) = [("x: f32", "x"), ("x: f32, y: f32", "x, y")][row.arity - 1];
+        text += &format!("fn {name}({parameters}) -> f32 {{ return {builtin}({arguments}); }}\n");
+    }
+    text
 }
 
 /// Prints the function, reads it back as the physics of a model, and returns what that computes at x.
@@ -32,9 +48,10 @@ fn read_back(f: &Function, x: &[f64]) -> Vec<f64> {
     let results: Vec<String> =
         (0..size).map(|i| if i < f.outputs().len() { format!("r[{i}]") } else { "0.0".to_string() }).collect();
     let text = format!(
-        "struct State {{ {} }}\n{}\n{LIBRARY}\nfn physics(s: State) -> State {{ let r = formula({}); return State({}); }}",
+        "struct State {{ {} }}\n{}\n{}\nfn physics(s: State) -> State {{ let r = formula({}); return State({}); }}",
         fields.join(", "),
         printed(f),
+        builtins(),
         args.join(", "),
         results.join(", ")
     );
@@ -127,6 +144,61 @@ fn logic_prints_with_known_conditions_and_negations() {
     });
     validate(&printed(&f));
     for x in tuples(&[0.0, 1.0, 2.0], 3) {
+        assert_close(&format!("{x:?}"), &read_back(&f, &x), &f.eval(&x), ROUNDING);
+    }
+}
+
+/// Printed bodies inside a function, one after the other with a prefix each.
+fn nested(bodies: &[Body]) -> String {
+    let mut text = "fn nest(x: array<f32, 3>) -> f32 {\n    var sum = 0.0;\n".to_string();
+    for body in bodies {
+        text += &body.statements;
+        body.outputs.iter().for_each(|output| text += &format!("    sum += {output};\n"));
+    }
+    text + "    return sum;\n}\n"
+}
+
+#[test]
+fn bodies_stand_inside_a_larger_function() {
+    let inputs = ["x[0]", "x[2]", "(x[0] + 1.0f)"].map(String::from);
+    for row in &TABLE {
+        let f = numeric(row.op);
+        let bodies: Vec<Body> = [&f, &pulled(&f), &jvp(&f)]
+            .iter()
+            .zip(["p", "q", "r"])
+            .map(|(f, prefix)| {
+                let given: Vec<String> = (0..f.inputs()).map(|i| inputs[i % 3].clone()).collect();
+                let body = body(f, &given, prefix, "    ").unwrap_or_else(|e| panic!("{e}"));
+                assert_eq!(body.outputs.len(), f.outputs().len());
+                let own = format!("    let {prefix}");
+                assert!(body.statements.lines().all(|line| line.starts_with(&own) && line.ends_with(';')));
+                body
+            })
+            .collect();
+        validate(&nested(&bodies));
+    }
+}
+
+#[test]
+fn a_body_of_leaves_has_no_statements() {
+    let f = Function::build(2, |g, ids| vec![ids[1], g.constant(0.5), ids[0]]);
+    let found = body(&f, &["left".into(), "right".into()], "t", "  ").expect("printable");
+    assert_eq!(
+        found,
+        Body { statements: String::new(), outputs: ["right", "0.5f", "left"].map(String::from).to_vec() }
+    );
+}
+
+#[test]
+fn truth_counts_as_one_where_a_number_is_wanted() {
+    let f = Function::build(2, |g, ids| {
+        let (p, q) = (g.less(ids[0], ids[1]), g.binary(Op::Equal, ids[0], ids[1]));
+        let passed = g.unary(Op::StopGrad, p);
+        let branch = g.select(passed, q, p);
+        vec![p, g.add(p, ids[0]), g.less(q, p), g.mul(passed, ids[1]), branch, g.and(branch, q), g.not(q)]
+    });
+    validate(&printed(&f));
+    for x in tuples(&[0.0, 1.0, 2.0], 2) {
         assert_close(&format!("{x:?}"), &read_back(&f, &x), &f.eval(&x), ROUNDING);
     }
 }

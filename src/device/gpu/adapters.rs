@@ -1,5 +1,7 @@
 //! The adapters that wgpu sees, with the limits that decide which kernels they could run.
 
+use super::context::{default_limits, too_small};
+use crate::device::DeviceError;
 use serde::Serialize;
 use std::future::Future;
 use std::pin::pin;
@@ -30,23 +32,83 @@ pub struct Adapter {
     pub max_compute_invocations_per_workgroup: u32,
     /// Optional abilities that kernels could use.
     pub features: Vec<&'static str>,
-    /// Schedules that it can run: none in this version.
+    /// Schedules that it can run; none if a limit is below what kernels need.
     pub schedules: Vec<&'static str>,
 }
 
+const BACKENDS: [wgpu::Backends; 4] =
+    [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12, wgpu::Backends::GL];
+
+fn backends() -> wgpu::Backends {
+    BACKENDS.into_iter().fold(wgpu::Backends::empty(), |all, backend| all | backend)
+}
+
 /// All adapters, in wgpu's order; empty where there is none.
-pub fn adapters() -> Vec<Adapter> {
+fn enumerate() -> Vec<wgpu::Adapter> {
     if wgpu::Instance::enabled_backend_features().is_empty() {
         return Vec::new();
     }
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12 | wgpu::Backends::GL;
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends,
+        backends: backends(),
         // No debug layers and no validation beside wgpu's own; incomplete drivers stay out.
         flags: wgpu::InstanceFlags::empty(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    wait(instance.enumerate_adapters(backends)).iter().map(describe).collect()
+    wait(instance.enumerate_adapters(backends()))
+}
+
+/// All adapters with what kernels can run there; empty where there is none.
+pub fn adapters() -> Vec<Adapter> {
+    enumerate().iter().map(describe).collect()
+}
+
+/// True if some adapter is more than threads of the processor.
+pub fn has_hardware() -> bool {
+    enumerate().iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+}
+
+/// The adapter of a name: `gpu` for the best one, an index, or a part of `NAME (backend)` whatever its case; of several
+/// that fit the best is taken.
+pub fn choose(name: &str) -> Result<wgpu::Adapter, DeviceError> {
+    let all = enumerate();
+    let list: Vec<String> =
+        all.iter().map(|a| a.get_info()).enumerate().map(|(i, a)| format!("{i}: {} ({})", a.name, a.backend)).collect();
+    let unavailable = |message: &str, remedy: String| DeviceError::Unavailable {
+        device: name.to_string(),
+        message: message.into(),
+        remedy,
+    };
+    if all.is_empty() {
+        return Err(unavailable(
+            "no graphics adapter was found",
+            "install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into(),
+        ));
+    }
+    let wanted = name.to_lowercase();
+    let fits = |index: usize, adapter: &wgpu::Adapter| {
+        let info = adapter.get_info();
+        let full = format!("{} ({})", info.name, info.backend).to_lowercase();
+        wanted == "gpu" || wanted.parse() == Ok(index) || (wanted.parse::<usize>().is_err() && full.contains(&wanted))
+    };
+    let mut fitting: Vec<wgpu::Adapter> =
+        all.into_iter().enumerate().filter(|(i, a)| fits(*i, a)).map(|(_, a)| a).collect();
+    fitting.sort_by_key(score);
+    fitting.pop().ok_or_else(|| {
+        unavailable("there is no such adapter", format!("use cpu, gpu, or one of\n  {}", list.join("\n  ")))
+    })
+}
+
+/// Kind before backend: discrete GPUs first, software last; GL behind the others. The first listed wins among equals.
+fn score(adapter: &wgpu::Adapter) -> (u32, u32) {
+    let info = adapter.get_info();
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 4,
+        wgpu::DeviceType::IntegratedGpu => 3,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 1,
+        wgpu::DeviceType::Cpu => 0,
+    };
+    (kind, if info.backend == wgpu::Backend::Gl { 0 } else { 1 })
 }
 
 fn describe(adapter: &wgpu::Adapter) -> Adapter {
@@ -79,12 +141,15 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
         max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
         features: of_interest.iter().filter(|(_, f)| features.contains(*f)).map(|(name, _)| *name).collect(),
-        schedules: Vec::new(),
+        schedules: match too_small(&default_limits(), &limits) {
+            None => vec!["lane", "tile"],
+            Some(_) => Vec::new(),
+        },
     }
 }
 
 /// Runs a future to its end. Native wgpu's futures are ready at once, so there is nothing to be woken by.
-fn wait<F: Future>(future: F) -> F::Output {
+pub fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

@@ -1,5 +1,184 @@
-//! Graphics adapters: what the machine has. Kernels for adapters are not part of this version.
+//! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
+//!
+//! `layout` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
+//! `context`, `kernel` and `memory` talk to wgpu; `rollout` records and runs jobs; `descent` keeps training on the device.
 
 mod adapters;
+mod context;
+mod descent;
+mod kernel;
+mod layout;
+mod link;
+mod memory;
+mod params;
+mod plan;
+mod rollout;
+mod source;
 
-pub use adapters::{Adapter, adapters};
+pub use adapters::{Adapter, adapters, has_hardware};
+pub use source::{Schedule, Source};
+
+use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
+use super::{Descent, DescentSetup, Device, Job};
+use crate::model::Model;
+use context::Context;
+use kernel::Kernel;
+use layout::Layout;
+use memory::Memory;
+use source::Shape;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The GPU device with a model, in f32.
+pub struct Gpu {
+    model: Model,
+    context: Context,
+    layout: Layout,
+    schedule: Schedule,
+    shapes: [Shape; 2],
+    budget: usize,
+    kernels: [OnceLock<Arc<Kernel>>; 7],
+    memory: Mutex<Memory>,
+    pace: Mutex<rollout::Pace>,
+}
+
+/// The kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KernelName {
+    Forward,
+    Adjoint,
+    Contract,
+    Reduce,
+    Draw,
+    Functional,
+    AdamW,
+}
+
+impl KernelName {
+    const ALL: [KernelName; 7] = [
+        KernelName::Forward,
+        KernelName::Adjoint,
+        KernelName::Contract,
+        KernelName::Reduce,
+        KernelName::Draw,
+        KernelName::Functional,
+        KernelName::AdamW,
+    ];
+}
+
+/// Hidden layers up to this width run in the lane schedule unless told otherwise.
+const LANE_WIDTH: usize = 16;
+
+impl Gpu {
+    /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
+    /// backend. `budget` limits activations, in bytes.
+    pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
+        let adapter = adapters::choose(name)?;
+        let context = Context::open(&adapter)?;
+        let layout = Layout::new(model);
+        let limit = context.limits.max_compute_workgroup_storage_size as usize;
+        let (schedule, shapes) = choose(model, &layout, schedule, limit).map_err(|message| {
+            let remedy = "use fewer states or narrower layers, or --device cpu";
+            context.error(message, remedy)
+        })?;
+        Ok(Gpu {
+            model: model.clone(),
+            context,
+            layout,
+            schedule,
+            shapes,
+            budget,
+            kernels: Default::default(),
+            memory: Mutex::default(),
+            pace: Mutex::default(),
+        })
+    }
+
+    /// True if threads of the processor do the adapter's work.
+    pub fn is_software(&self) -> bool {
+        self.context.software
+    }
+
+    fn kernel(&self, name: KernelName) -> Result<Arc<Kernel>, DeviceError> {
+        let slot = &self.kernels[name as usize];
+        if let Some(kernel) = slot.get() {
+            return Ok(kernel.clone());
+        }
+        let text = source(&self.model, &self.layout, self.schedule, self.shapes, name).map_err(|message| {
+            self.context.error(message, "simplify the WGSL of the model, or use --device cpu")
+        })?;
+        let kernel = Arc::new(Kernel::new(&self.context, &text)?);
+        Ok(slot.get_or_init(|| kernel).clone())
+    }
+}
+
+/// The schedule and the workgroups of the forward and the adjoint kernel.
+fn choose(
+    model: &Model,
+    layout: &Layout,
+    wanted: Option<Schedule>,
+    memory: usize,
+) -> Result<(Schedule, [Shape; 2]), String> {
+    let widest = model.networks.iter().flat_map(|n| n.sizes.iter().copied()).max().unwrap_or(0);
+    let schedule = wanted.unwrap_or(if widest <= LANE_WIDTH { Schedule::Lane } else { Schedule::Tile });
+    let [forward, reverse] = layout.work_rows().map(|rows| plan::shape(schedule, rows, memory));
+    Ok((schedule, [forward?, reverse?]))
+}
+
+fn source(
+    model: &Model,
+    layout: &Layout,
+    schedule: Schedule,
+    shapes: [Shape; 2],
+    name: KernelName,
+) -> Result<Source, String> {
+    match name {
+        KernelName::Forward => source::rollout(model, layout, schedule, shapes[0], 0),
+        KernelName::Adjoint => source::rollout(model, layout, schedule, shapes[1], 1),
+        KernelName::Contract => Ok(source::contract(layout)),
+        KernelName::Reduce => Ok(source::gradient()),
+        KernelName::Draw => Ok(source::draw(layout)),
+        KernelName::Functional => Ok(source::functional(layout)),
+        KernelName::AdamW => Ok(source::adamw()),
+    }
+}
+
+/// All kernels of a model as WGSL, without an adapter: for reading, for translation tests, for other compilers.
+pub fn sources(model: &Model, schedule: Option<Schedule>) -> Result<(Schedule, Vec<Source>), String> {
+    let layout = Layout::new(model);
+    let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
+    let (schedule, shapes) = choose(model, &layout, schedule, memory)?;
+    let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
+    let all = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
+    Ok((schedule, all))
+}
+
+impl Device for Gpu {
+    fn description(&self) -> String {
+        let software = if self.context.software { ", a software adapter" } else { "" };
+        format!("gpu f32, {}{software}, schedule {}", self.context.name, self.schedule.name())
+    }
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
+        let (sums, status, states, predictions) = self.run_forward(job, true)?;
+        let (terms, _) = reduce(job, job.objective, &sums);
+        Ok(Rollout { states, predictions, evaluation: Evaluation { terms, sums, status } })
+    }
+
+    fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
+        let (sums, status, _, _) = self.run_forward(job, false)?;
+        let (terms, _) = reduce(job, job.objective, &sums);
+        Ok(Evaluation { terms, sums, status })
+    }
+
+    fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
+        self.run_gradient(job, wanted)
+    }
+
+    fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+        Some(descent::ResidentDescent::new(self, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+    }
+}

@@ -1,0 +1,138 @@
+// Memory of the rollout kernels: a row holds one scalar of the SAMPLES samples of a workgroup.
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> table: array<u32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> data: array<u32>;
+@group(0) @binding(4) var<storage, read> batch: array<u32>;
+@group(0) @binding(5) var<storage, read> seeds: array<f32>;
+@group(0) @binding(6) var<storage, read_write> results: array<u32>;
+@group(0) @binding(7) var<storage, read_write> trail: array<f32>;
+@group(0) @binding(8) var<storage, read_write> frame: array<f32>;
+
+var<workgroup> work: array<f32, WORK_ROWS * SAMPLES>;
+
+var<private> thread: u32;
+var<private> lane: u32;         // sample within the workgroup
+var<private> tile: u32;         // first sample of the workgroup within the chunk
+var<private> sample: u32;       // sample within the batch
+var<private> live: bool;        // false for lanes that repeat a sample to fill the workgroup
+var<private> frame_base: u32;   // first row of the call's frame
+
+fn fetch(row: u32) -> f32 {
+    return work[row * SAMPLES + lane];
+}
+
+fn put(row: u32, value: f32) {
+    work[row * SAMPLES + lane] = value;
+}
+
+fn number(index: u32) -> f32 {
+    return bitcast<f32>(table[index]);
+}
+
+fn framed(row: u32) -> f32 {
+    return frame[(frame_base + row) * params.stride + tile + lane];
+}
+
+// Frame rows are given as row + 1; 0 means that nothing is saved.
+fn save(row: u32, value: f32) {
+    if (row != 0u && (params.flags & SAVE) != 0u) {
+        frame[(frame_base + row - 1u) * params.stride + tile + lane] = value;
+    }
+}
+
+fn enter(group: u32, index: u32) {
+    thread = index;
+    lane = index % SAMPLES;
+    tile = group * SAMPLES;
+    live = tile + lane < params.chunk;
+    sample = params.first_sample + min(tile + lane, params.chunk - 1u);
+}
+
+fn result(slot: u32) -> u32 {
+    return slot * params.batch_stride + sample;
+}
+
+// A call of a program: an evaluation of a stage, an observation, or the encoding of the first observation.
+struct Call {
+    program: u32,
+    interval: u32,
+    substep: u32,
+    stage: u32,
+}
+
+const EVOLVE = 0u;
+const OBSERVATION = 1u;
+const ENCODING = 2u;
+
+fn calls_per_interval() -> u32 {
+    return STAGES * SUBSTEPS + select(0u, 1u, (params.flags & OBSERVE) != 0u);
+}
+
+fn encodings() -> u32 {
+    return select(0u, 1u, (params.flags & ENCODE) != 0u);
+}
+
+// The call at a position of the segment; sets the base of its frame.
+fn call_at(position: u32) -> Call {
+    if (position < encodings()) {
+        frame_base = 0u;
+        return Call(ENCODING, 0u, 0u, 0u);
+    }
+    let index = position - encodings();
+    let interval = index / calls_per_interval();
+    let within = index % calls_per_interval();
+    let per_interval = STAGES * SUBSTEPS * EVOLVE_FRAME + OBSERVE_FRAME;
+    frame_base = ENCODE_FRAME + (params.frame_interval + interval) * per_interval + within * EVOLVE_FRAME;
+    if (within == STAGES * SUBSTEPS) {
+        return Call(OBSERVATION, params.first_interval + interval, 0u, 0u);
+    }
+    return Call(EVOLVE, params.first_interval + interval, within / STAGES, within % STAGES);
+}
+
+fn trajectory() -> u32 {
+    return batch[sample];
+}
+
+fn step_length(interval: u32) -> f32 {
+    return number(NUMBERS + OUTPUTS + params.horizon + 1u + interval) / f32(SUBSTEPS);
+}
+
+// Inputs and time of a call, as its ports see them.
+fn prepare_surroundings(call: Call) {
+    var interval = call.interval;
+    var right = 0.0;
+    var elapsed = 0.0;
+    if (call.program == OBSERVATION) {
+        interval = interval + 1u;
+    } else if (call.program == EVOLVE) {
+        let part = f32(call.substep) + number(TABLEAU + STAGES * STAGES + STAGES + call.stage);
+        elapsed = part * step_length(call.interval);
+        right = select(part / f32(SUBSTEPS), 0.0, HELD);
+    }
+    var time = number(NUMBERS + OUTPUTS + interval) + elapsed;
+    if ((params.flags & START_TIMES) != 0u) {
+        time = time + bitcast<f32>(data[params.start_times_at + trajectory()]);
+    }
+    put(ROW_TIME, time);
+    let first = params.inputs_at + (trajectory() * (params.horizon + 1u) + interval) * INPUTS;
+    for (var i = 0u; i < INPUTS; i = i + 1u) {
+        var value = bitcast<f32>(data[first + i]);
+        // The next value is read only where it counts: a held input needs none.
+        if (right != 0.0) {
+            value = (1.0 - right) * value + right * bitcast<f32>(data[first + INPUTS + i]);
+        }
+        put(ROW_INPUT + i, value);
+    }
+}
+
+fn prepare_theta() {
+    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
+        put(ROW_THETA + i, bitcast<f32>(batch[2u * params.batch_stride + sample * PARAMETERS + i]));
+    }
+}
+
+fn multiplicity() -> f32 {
+    return select(0.0, bitcast<f32>(batch[params.batch_stride + sample]), live);
+}

@@ -1,0 +1,65 @@
+//! Choosing a device: the arguments that commands share.
+
+use crate::device::{self, DEFAULT_BUDGET, Device, DeviceError, Precision, Request, gpu};
+use crate::model::Model;
+use clap::{Args, ValueEnum};
+
+/// Arithmetic of the CPU device.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PrecisionName {
+    /// Single precision.
+    F32,
+    /// Double precision, on the CPU device.
+    F64,
+}
+
+/// Schedule of an adapter's kernels.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScheduleName {
+    /// By the widths of the networks: lane up to 16, tile from 17.
+    Auto,
+    /// A thread per trajectory.
+    Lane,
+    /// A workgroup per few trajectories.
+    Tile,
+}
+
+impl From<ScheduleName> for Option<gpu::Schedule> {
+    fn from(name: ScheduleName) -> Option<gpu::Schedule> {
+        match name {
+            ScheduleName::Auto => None,
+            ScheduleName::Lane => Some(gpu::Schedule::Lane),
+            ScheduleName::Tile => Some(gpu::Schedule::Tile),
+        }
+    }
+}
+
+/// What runs the rollouts.
+#[derive(Args, Clone, Debug)]
+pub struct DeviceArguments {
+    /// auto, cpu, gpu, or an adapter's index, name or backend as `greybox devices` lists them.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Arithmetic; adapters compute in f32.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: PrecisionName,
+    /// Schedule of an adapter's kernels.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub schedule: ScheduleName,
+}
+
+impl DeviceArguments {
+    /// The precision asked for.
+    pub fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::F64 => Precision::F64,
+        }
+    }
+
+    /// Opens the device with a model.
+    pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
+        let (name, precision) = (self.device.clone(), self.precision());
+        device::open(&Request { name, precision, schedule: self.schedule.into(), budget: DEFAULT_BUDGET }, model)
+    }
+}

@@ -1,0 +1,141 @@
+//! Kernels: WGSL checked by naga, bindings read off the text, pipelines made and dispatched.
+
+use super::context::{Context, PARAMS_STRIDE};
+use super::source::Source;
+use crate::device::DeviceError;
+use std::num::NonZeroU64;
+use std::time::Instant;
+
+/// A compiled kernel.
+pub struct Kernel {
+    /// Its name.
+    pub name: &'static str,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    bindings: Vec<u32>,
+    /// Milliseconds that parsing and compiling took.
+    pub milliseconds: f64,
+}
+
+/// What a text binds: (binding, buffer kind), of the globals that its entry point uses.
+pub fn bindings(source: &Source) -> Result<Vec<(u32, wgpu::BufferBindingType)>, String> {
+    let module = naga::front::wgsl::parse_str(&source.text).map_err(|e| e.emit_to_string(&source.text))?;
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    let info = validator.validate(&module).map_err(|e| e.emit_to_string(&source.text))?;
+    let entry = module.entry_points.iter().position(|e| e.name == source.name).ok_or("no entry point")?;
+    let used = info.get_entry_point(entry);
+    let mut found = Vec::new();
+    for (handle, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
+        let _ = handle;
+        let Some(binding) = &variable.binding else { continue };
+        let kind = match variable.space {
+            naga::AddressSpace::Uniform => wgpu::BufferBindingType::Uniform,
+            naga::AddressSpace::Storage { access } => {
+                wgpu::BufferBindingType::Storage { read_only: !access.contains(naga::StorageAccess::STORE) }
+            }
+            _ => continue,
+        };
+        found.push((binding.binding, kind));
+    }
+    found.sort_by_key(|(binding, _)| *binding);
+    Ok(found)
+}
+
+impl Kernel {
+    /// Compiles a kernel. A refused text is kept in a file that the error names.
+    pub fn new(context: &Context, source: &Source) -> Result<Kernel, DeviceError> {
+        let start = Instant::now();
+        let refused = |message: String| {
+            let path = std::env::temp_dir().join(format!("greybox-{}.wgsl", source.name));
+            let kept = match std::fs::write(&path, &source.text) {
+                Ok(()) => format!("its text is kept in {}", path.display()),
+                Err(reason) => format!("its text could not be kept in {}: {reason}", path.display()),
+            };
+            context.error(
+                format!("the kernel {} was refused; {kept}\n{message}", source.name),
+                "use --device cpu, and report the text and this message",
+            )
+        };
+        let reflected = bindings(source).map_err(refused)?;
+        let uniform_size = NonZeroU64::new(PARAMS_STRIDE / 2);
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = reflected
+            .iter()
+            .map(|(binding, kind)| {
+                let uniform = *kind == wgpu::BufferBindingType::Uniform;
+                wgpu::BindGroupLayoutEntry {
+                    binding: *binding,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: *kind,
+                        has_dynamic_offset: uniform,
+                        min_binding_size: if uniform { uniform_size } else { None },
+                    },
+                    count: None,
+                }
+            })
+            .collect();
+        let made = context.scoped(source.name, || {
+            let device = &context.device;
+            let layout = device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(source.name), entries: &entries });
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(source.name),
+                source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(source.name),
+                bind_group_layouts: &[Some(&layout)],
+                ..Default::default()
+            });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(source.name),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(source.name),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every row is written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+            (layout, pipeline)
+        });
+        let (layout, pipeline) = made.map_err(|error| match error {
+            DeviceError::Failed { message, .. } => refused(message),
+            other => other,
+        })?;
+        let bindings = reflected.into_iter().map(|(binding, _)| binding).collect();
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        tracing::debug!(kernel = source.name, milliseconds, "compiled");
+        Ok(Kernel { name: source.name, pipeline, layout, bindings, milliseconds })
+    }
+
+    /// Binds buffers by the numbers of their bindings; those that the kernel does not use are left out.
+    pub fn bind(&self, context: &Context, params: &wgpu::Buffer, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
+        let entries: Vec<wgpu::BindGroupEntry> = self
+            .bindings
+            .iter()
+            .map(|binding| wgpu::BindGroupEntry {
+                binding: *binding,
+                resource: match binding {
+                    0 => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: params,
+                        offset: 0,
+                        size: NonZeroU64::new(PARAMS_STRIDE / 2),
+                    }),
+                    other => buffers[*other as usize - 1].as_entire_binding(),
+                },
+            })
+            .collect();
+        let layout = &self.layout;
+        context.device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(self.name), layout, entries: &entries })
+    }
+
+    /// Records a dispatch with the parameters at a position of the params buffer.
+    pub fn dispatch(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, params: usize, size: [u32; 2]) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, group, &[(params as u64 * PARAMS_STRIDE) as u32]);
+        pass.dispatch_workgroups(size[0], size[1], 1);
+    }
+}
