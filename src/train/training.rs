@@ -4,7 +4,10 @@ use super::checkpoint::{Checkpoint, CheckpointError};
 use super::config::TrainConfig;
 use super::optimiser::{AdamW, clip};
 use super::prior::draw_theta;
-use crate::device::{Device, DeviceError, Evaluation, Job, Trajectories, Wanted, describe_failures};
+use crate::device::{
+    Descent, DescentSetup, DescentState, Device, DeviceError, Evaluation, Job, StepReport, Trajectories, Wanted,
+    describe_failures,
+};
 use crate::model::{Objective, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -112,9 +115,10 @@ impl Training<'_> {
         let best_of =
             |history: &[EpochMetrics]| history.iter().filter_map(|m| m.validation).fold(f64::INFINITY, f64::min);
         let mut interrupted = false;
+        let mut resident = self.resident(&state)?;
         while state.epoch < self.config.epochs && !interrupted && !self.out_of_patience(&state.history) {
             let before = best_of(&state.history);
-            let metrics = self.epoch(&mut state)?;
+            let metrics = self.epoch(&mut state, resident.as_deref_mut())?;
             if metrics.validation.is_none_or(|v| v < before) {
                 state.best.clone_from(&state.weights);
             }
@@ -155,40 +159,50 @@ impl Training<'_> {
         }
     }
 
-    fn epoch(&self, state: &mut Checkpoint) -> Result<EpochMetrics, TrainError> {
-        let (config, model) = (self.config, self.device.model());
+    /// Training on the device, where it can do that by itself.
+    fn resident(&self, state: &Checkpoint) -> Result<Option<Box<dyn Descent + '_>>, TrainError> {
+        let config = self.config;
+        let setup = DescentSetup {
+            trajectories: self.train,
+            objective: self.objective,
+            batch: config.batch,
+            draws: config.draws,
+            seed: config.seed,
+            betas: config.betas,
+            epsilon: config.epsilon,
+            weight_decay: config.weight_decay,
+            clip_value: config.clip_value,
+            clip_norm: config.clip_norm,
+        };
+        let Some(descent) = self.device.descent(setup) else { return Ok(None) };
+        let mut descent = descent?;
+        let optimiser = &state.optimiser;
+        descent.load(&DescentState {
+            weights: state.weights.clone(),
+            first: optimiser.first.clone(),
+            second: optimiser.second.clone(),
+            steps: optimiser.steps,
+        })?;
+        Ok(Some(descent))
+    }
+
+    fn epoch(
+        &self,
+        state: &mut Checkpoint,
+        resident: Option<&mut (dyn Descent + '_)>,
+    ) -> Result<EpochMetrics, TrainError> {
+        let config = self.config;
         let start = std::time::Instant::now();
         let rate = config.rate_of(state.epoch);
         let order = Stream::new(config.seed, Purpose::Batches).permutation(self.train.count, state.epoch as u32);
-        let draws = Stream::new(config.seed, Purpose::Theta);
         let mut totals = Totals { penalties: vec![0.0; self.objective.penalties.len()], ..Totals::default() };
-        for batch in order.chunks(config.batch) {
-            // Each window appears once per draw, draws of a window side by side.
-            let rows: Vec<u32> = batch.iter().flat_map(|row| std::iter::repeat_n(*row, config.draws)).collect();
-            let step = state.optimiser.steps as u32;
-            let theta = draw_theta(model, &draws, 0, rows.len(), step);
-            let weights = Weights { members: 1, values: std::mem::take(&mut state.weights) };
-            let job = Job {
-                trajectories: self.train,
-                rows: &rows,
-                theta: &theta,
-                multiplicity: None,
-                groups: 1,
-                members: &[],
-                weights: &weights,
-                objective: self.objective,
-            };
-            let result = self.device.gradient(&job, Wanted { weights: true, inputs: false });
-            let checked = result.map_err(TrainError::from).and_then(|mut gradient| {
-                self.check(&job, &gradient.evaluation, state.epoch)?;
-                let norm = clip(&mut gradient.weights, config.clip_value, config.clip_norm);
-                let finite = norm.is_finite() && gradient.evaluation.terms[0].objective.is_finite();
-                if finite { Ok((gradient, norm)) } else { Err(TrainError::NonFinite(state.epoch + 1)) }
-            });
-            state.weights = weights.values;
-            let (gradient, norm) = checked?;
-            totals.add(&gradient.evaluation, norm, rows.len());
-            state.optimiser.step(&mut state.weights, &gradient.weights, config, rate);
+        match resident {
+            Some(descent) => self.steps_on_device(state, descent, &order, rate, &mut totals)?,
+            None => {
+                for batch in order.chunks(config.batch) {
+                    totals.add(&self.step(state, batch, rate)?);
+                }
+            }
         }
         let validation = self.validate(state)?;
         let n = totals.samples.max(1) as f64;
@@ -204,6 +218,56 @@ impl Training<'_> {
         })
     }
 
+    /// One step taken by the host. An error leaves the state as it was.
+    fn step(&self, state: &mut Checkpoint, batch: &[u32], rate: f64) -> Result<StepReport, TrainError> {
+        let config = self.config;
+        // Each window appears once per draw, draws of a window side by side.
+        let rows: Vec<u32> = batch.iter().flat_map(|row| std::iter::repeat_n(*row, config.draws)).collect();
+        let draws = Stream::new(config.seed, Purpose::Theta);
+        let theta = draw_theta(self.device.model(), &draws, 0, rows.len(), state.optimiser.steps as u32);
+        let weights = Weights { members: 1, values: std::mem::take(&mut state.weights) };
+        let job = Job::new(self.train, &rows, &theta, &weights, self.objective);
+        let result = self.device.gradient(&job, Wanted { weights: true, inputs: false });
+        let checked = result.map_err(TrainError::from).and_then(|mut gradient| {
+            self.check(&job, &gradient.evaluation, state.epoch)?;
+            let norm = clip(&mut gradient.weights, config.clip_value, config.clip_norm);
+            let finite = norm.is_finite() && gradient.evaluation.terms[0].objective.is_finite();
+            if finite { Ok((gradient, norm)) } else { Err(TrainError::NonFinite(state.epoch + 1)) }
+        });
+        let samples = rows.len();
+        state.weights = weights.values;
+        let (mut gradient, norm) = checked?;
+        state.optimiser.step(&mut state.weights, &gradient.weights, config, rate);
+        let terms = gradient.evaluation.terms.remove(0);
+        let (loss, objective) = (terms.loss.unwrap_or(0.0), terms.objective);
+        Ok(StepReport { samples, loss, objective, norm, penalties: terms.penalties })
+    }
+
+    /// The steps of an epoch, taken by the device.
+    fn steps_on_device(
+        &self,
+        state: &mut Checkpoint,
+        descent: &mut dyn Descent,
+        order: &[u32],
+        rate: f64,
+        totals: &mut Totals,
+    ) -> Result<(), TrainError> {
+        let steps = descent.epoch(order, rate)?;
+        steps.reports.iter().for_each(|report| totals.add(report));
+        let reached = descent.state()?;
+        state.weights = reached.weights;
+        state.optimiser.first = reached.first;
+        state.optimiser.second = reached.second;
+        state.optimiser.steps = reached.steps;
+        if !steps.halted {
+            return Ok(());
+        }
+        // The step that failed changed nothing; taken again by the host it tells which trajectories, where, at which θ.
+        let batch = order.chunks(self.config.batch).nth(steps.reports.len()).unwrap_or(&[]);
+        self.step(state, batch, rate)?;
+        Err(TrainError::NonFinite(state.epoch + 1))
+    }
+
     /// Loss on the validation windows with one draw of θ each; the draws are the same in every epoch.
     fn validate(&self, state: &Checkpoint) -> Result<Option<f64>, TrainError> {
         let Some(windows) = self.validation.filter(|v| v.count > 0) else { return Ok(None) };
@@ -211,16 +275,7 @@ impl Training<'_> {
         let stream = Stream::new(self.config.seed, Purpose::Validation);
         let theta = draw_theta(self.device.model(), &stream, 0, rows.len(), 0);
         let weights = Weights { members: 1, values: state.weights.clone() };
-        let job = Job {
-            trajectories: windows,
-            rows: &rows,
-            theta: &theta,
-            multiplicity: None,
-            groups: 1,
-            members: &[],
-            weights: &weights,
-            objective: self.objective,
-        };
+        let job = Job::new(windows, &rows, &theta, &weights, self.objective);
         let evaluation = self.device.evaluate(&job)?;
         self.check(&job, &evaluation, state.epoch)?;
         Ok(evaluation.terms[0].loss)
@@ -250,13 +305,13 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, evaluation: &Evaluation, norm: f64, samples: usize) {
-        let (terms, n) = (&evaluation.terms[0], samples as f64);
-        self.samples += samples;
-        self.loss += n * terms.loss.unwrap_or(0.0);
-        self.objective += n * terms.objective;
-        self.norm += n * norm;
-        for (sum, penalty) in self.penalties.iter_mut().zip(&terms.penalties) {
+    fn add(&mut self, report: &StepReport) {
+        let n = report.samples as f64;
+        self.samples += report.samples;
+        self.loss += n * report.loss;
+        self.objective += n * report.objective;
+        self.norm += n * report.norm;
+        for (sum, penalty) in self.penalties.iter_mut().zip(&report.penalties) {
             *sum += n * penalty;
         }
     }
