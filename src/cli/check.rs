@@ -1,26 +1,35 @@
 //! `greybox check`: what the engine understood.
 
 use super::Failure;
+use super::device::ScheduleName;
 use crate::data::DataConfig;
 use crate::device::cpu::Cpu;
+use crate::device::gpu;
 use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
 use crate::study::Study;
 use crate::train::TrainConfig;
+use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
 
 /// Read a study, compile its model and say what the engine understood.
 #[derive(Args)]
-#[command(after_help = "Example:\n  greybox check study.toml")]
+#[command(after_help = "Examples:\n  greybox check study.toml\n  greybox check study.toml --wgsl kernels --schedule tile")]
 pub struct CheckArguments {
     /// Model or study TOML.
     study: PathBuf,
     /// Check the published setting, the full table of the study.
     #[arg(long)]
     full: bool,
+    /// Write the kernels that adapters run, one NAME.wgsl each, into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    wgsl: Option<PathBuf>,
+    /// Schedule of the kernels.
+    #[arg(long, value_enum, default_value = "auto")]
+    schedule: ScheduleName,
 }
 
 /// Runs the command.
@@ -57,11 +66,30 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         lines.push(("train", train_line(train)));
     }
     lines.push(("memory", memory(&study, &model)));
+    lines.extend(kernels(arguments, &model)?);
     for (i, (key, value)) in lines.iter().enumerate() {
         let repeated = i > 0 && lines[i - 1].0 == *key;
         println!("{:<10} {value}", if repeated { "" } else { key });
     }
     Ok(())
+}
+
+/// The kernels for adapters: schedule, workgroups, frames; with --wgsl also written to files.
+fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static str, String)>, Failure> {
+    let kernels = match gpu::kernels(model, arguments.schedule.into()) {
+        Ok(kernels) => kernels,
+        Err(message) => return Ok(vec![("kernels", format!("none: {message}"))]),
+    };
+    let mut lines = vec![("kernels", kernels.summary())];
+    if let Some(folder) = &arguments.wgsl {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        for source in &kernels.sources {
+            let path = folder.join(format!("{}.wgsl", source.name));
+            std::fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
+            lines.push(("kernels", format!("{} ({} lines)", path.display(), source.text.lines().count())));
+        }
+    }
+    Ok(lines)
 }
 
 fn theta(model: &Model, index: usize) -> String {

@@ -1,12 +1,9 @@
-//! Printing a function as WGSL.
+//! Printing a function as WGSL. What it calls beside builtins is in the [`library`](super::library()).
 
 use super::build::Node;
 use super::function::Function;
 use super::op::{Op, Spelling};
 use std::fmt::Write;
-
-/// Helpers that printed functions may call; append them once to a module (`sigmoid`, `softplus`).
-pub const LIBRARY: &str = include_str!("../../shaders/lib/special.wgsl");
 
 /// Expressions longer than this get a name of their own even if used once, so that lines stay readable.
 const LONGEST_INLINE: usize = 60;

@@ -142,14 +142,42 @@ fn source(
     }
 }
 
-/// All kernels of a model as WGSL, without an adapter: for reading, for translation tests, for other compilers.
-pub fn sources(model: &Model, schedule: Option<Schedule>) -> Result<(Schedule, Vec<Source>), String> {
+/// All kernels of a model, made without an adapter: for reading, for translation, for other compilers.
+pub struct Kernels {
+    /// The schedule chosen.
+    pub schedule: Schedule,
+    /// Texts.
+    pub sources: Vec<Source>,
+    shapes: [Shape; 2],
+    work_rows: [usize; 2],
+    frame_rows: usize,
+}
+
+impl Kernels {
+    /// What was planned, in a line.
+    pub fn summary(&self) -> String {
+        let [forward, reverse] = self.shapes.map(|s| s.samples);
+        let bytes = |part: usize| 4 * self.work_rows[part] * self.shapes[part].samples;
+        format!(
+            "schedule {}, {forward} and {reverse} trajectories per workgroup, {} and {} bytes of workgroup memory (forward, \
+             reverse), {} bytes of activations per trajectory and interval",
+            self.schedule.name(),
+            bytes(0),
+            bytes(1),
+            4 * self.frame_rows
+        )
+    }
+}
+
+/// The kernels of a model for WebGPU's default limits.
+pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, String> {
     let layout = Layout::new(model);
     let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
     let (schedule, shapes) = choose(model, &layout, schedule, memory)?;
     let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
-    let all = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
-    Ok((schedule, all))
+    let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
+    let (work_rows, frame_rows) = (layout.work_rows(), layout.frame_rows().0);
+    Ok(Kernels { schedule, sources, shapes, work_rows, frame_rows })
 }
 
 impl Device for Gpu {
