@@ -7,10 +7,10 @@ mod branches;
 mod common;
 #[path = "graph/kinks.rs"]
 mod kinks;
-#[path = "graph/operators.rs"]
-mod operators;
 #[path = "graph/library.rs"]
 mod library;
+#[path = "graph/operators.rs"]
+mod operators;
 #[path = "graph/printing.rs"]
 mod printing;
 #[path = "graph/random.rs"]

@@ -19,14 +19,14 @@ fn draw(prior: u32, index: u32) -> f32 {
         return range.y + (range.z - range.y) * unit(words(key, index, params.step).x);
     }
     if (range.x == LOGARITHMIC) {
-        let low = log(range.y);
-        return exp(low + (log(range.z) - low) * unit(words(key, index, params.step).x));
+        let low = safe_log(range.y);
+        return safe_exp(low + (safe_log(range.z) - low) * unit(words(key, index, params.step).x));
     }
     // Normal, redrawn into the box.
     let shape = priors[2u * prior + 1u];
     for (var attempt = 0u; attempt < 64u; attempt = attempt + 1u) {
         let w = words(key, index, params.step + (attempt << 24u));
-        let value = shape.x + shape.y * sqrt(-2.0 * log(1.0 - unit(w.x))) * safe_cos(6.2831855 * unit(w.y));
+        let value = shape.x + shape.y * sqrt(-2.0 * safe_log(1.0 - unit(w.x))) * safe_cos(6.2831855 * unit(w.y));
         if (value >= range.y && value <= range.z) {
             return value;
         }

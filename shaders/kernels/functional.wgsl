@@ -77,7 +77,7 @@ fn transform() {
         }
         if (penalty.y != 0.0) {
             slope = select(vec3<f32>(0.0), slope / value, value > FLOOR);
-            value = log(select(value, FLOOR, value < FLOOR));
+            value = safe_log(select(value, FLOOR, value < FLOOR));
         }
         if (penalty.z != 0.0) {
             objective = objective + penalty.z * value;

@@ -1,5 +1,5 @@
-// Numbers that WGSL has no literals for. A compiler may assume that NaN and infinity never occur, so they are recognised
-// by their bits, and made from the bits of a value that is known only at run time.
+// Numbers that WGSL has no literals for. A compiler may assume that NaN and infinity never occur, so they are told by
+// their bits, and made from the bits of a value that is known only at run time.
 
 fn safe_is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;

@@ -47,8 +47,8 @@ fn safe_pow(x: f32, y: f32) -> f32 {
     return select(result, 1.0, y == 0.0 || x == 1.0);
 }
 
-// x % y exactly, with the sign of x, for quotients up to 1e30 and y from 1e-30. Every round takes off a multiple of y that
-// has 11 bits, so that its products with both halves of y are exact; one round is enough while the quotient is below 1024.
+// x % y exactly, with the sign of x, for quotients up to 1e30 and y from 1e-30. Every round takes off a multiple of y
+// that has 11 bits, so that its products with both halves of y are exact; one round is enough for quotients below 1024.
 fn safe_rem(x: f32, y: f32) -> f32 {
     let divisor = abs(y);
     let head = safe_upper_half(divisor);

@@ -7,8 +7,8 @@ fn safe_quarter_turns(x: f32) -> f32 {
 }
 
 // x - k pi/2 for |x| up to 1e5, near zeros too. Three parts of pi/2 have so few bits that their products with k are
-// exact, fused or not. Behind the first, k comes from an integer: a compiler that sees the same k twice may add the parts
-// up. What the reduction of a huge argument leaves is not small, so it is bounded: the result stays on the wave.
+// exact, fused or not. Behind the first, k comes from an integer: a compiler that sees the same k twice may add the
+// parts up. What the reduction of a huge argument leaves is not small, so it is bounded: the result stays on the wave.
 fn safe_quarter_rest(x: f32, k: f32) -> f32 {
     let again = f32(i32(k));
     let r = ((x - k * 1.5703125) - again * 4.8446655e-4) + again * 6.4074993e-7;

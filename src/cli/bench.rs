@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
-use crate::device::{Device, Job, Precision, Trajectories, Wanted};
+use crate::device::{DescentSetup, DescentState, Device, Job, Precision, StepCost, Trajectories, Wanted};
 use crate::model::{Model, Objective, PenaltySpec, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -95,11 +95,21 @@ struct Line<'a> {
     ms_max: f64,
     trajectories_per_s: Option<f64>,
     gflops: Option<f64>,
+    /// Of a training step that stays on the device.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
+}
+
+/// What a step of resident training moves.
+#[derive(Clone, Copy, Serialize)]
+struct Cost {
+    dispatches: usize,
+    bytes: usize,
+    steps_per_readback: usize,
 }
 
 /// Runs the command.
 pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
-    let precision = arguments.device.precision();
     let sample = load(arguments)?;
     let work = Work::new(&sample, arguments.batch, arguments.steps);
     let mut weights = initialise(&sample.weights, &sample.networks, 1, 0);
@@ -117,14 +127,10 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         eprintln!("warning: {} of {} random trajectories diverged", evaluation.failures(), arguments.batch);
     }
     let (gradient, _) = measure(arguments.repeats, true, || Ok(device.gradient(&job, WEIGHTS)?))?;
-    let config = TrainConfig::default();
-    let mut optimiser = AdamW::new(weights.values.len(), precision == Precision::F32);
-    let (train, ()) = measure(arguments.repeats, true, || {
-        let mut result = device.gradient(&work.job(&weights, &sample.objective), WEIGHTS)?;
-        clip(&mut result.weights, config.clip_value, config.clip_norm);
-        optimiser.step(&mut weights.values, &result.weights, &config, config.rate[0]);
-        Ok(())
-    })?;
+    let (train, cost) = match resident(device.as_ref(), &work, &weights, &sample.objective, arguments.repeats)? {
+        Some((times, cost)) => (times, Some(cost)),
+        None => (host_steps(device.as_ref(), &work, &mut weights, &sample, arguments)?, None),
+    };
     let solver = &sample.spec.solver;
     let evaluations = arguments.batch * arguments.steps * solver.substeps * tableau(solver.method).stages();
     let flops = 2.0 * evaluations as f64 * sample.multiply_adds() as f64;
@@ -141,15 +147,70 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
             ms_max: times[times.len() - 1],
             trajectories_per_s: flops.map(|_| arguments.batch as f64 / ms * 1e3),
             gflops: flops.map(|f| f / ms * 1e-6),
+            cost: None,
         }
     };
     let lines = [
         line("compile", compile, None),
         line("forward", forward, Some(flops)),
         line("gradient", gradient, Some(3.0 * flops)),
-        line("train_step", train, Some(3.0 * flops)),
+        Line { cost, ..line("train_step", train, Some(3.0 * flops)) },
     ];
     print(&lines, arguments)
+}
+
+/// Steps that the device takes by itself: milliseconds of each, by eights, and what one costs.
+fn resident(
+    device: &dyn Device,
+    work: &Work,
+    weights: &Weights,
+    objective: &Objective,
+    repeats: usize,
+) -> Result<Option<(Vec<f64>, Cost)>, Failure> {
+    const TOGETHER: usize = 8;
+    let config = TrainConfig::default();
+    let setup = DescentSetup {
+        trajectories: &work.trajectories,
+        objective,
+        batch: work.rows.len(),
+        draws: 1,
+        seed: 0,
+        betas: config.betas,
+        epsilon: config.epsilon,
+        weight_decay: config.weight_decay,
+        clip_value: config.clip_value,
+        clip_norm: config.clip_norm,
+    };
+    let Some(descent) = device.descent(setup) else { return Ok(None) };
+    let mut descent = descent?;
+    let zeros = vec![0.0; weights.values.len()];
+    let state = DescentState { weights: weights.values.clone(), first: zeros.clone(), second: zeros, steps: 0 };
+    descent.load(&state)?;
+    let order = work.rows.repeat(TOGETHER);
+    let (times, _) = measure(repeats, true, || Ok(descent.epoch(&order, config.rate[0])?))?;
+    let StepCost { dispatches, bytes, steps_per_readback, .. } = descent.cost()?;
+    let times = times.into_iter().map(|t| t / TOGETHER as f64).collect();
+    Ok(Some((times, Cost { dispatches, bytes, steps_per_readback })))
+}
+
+/// Steps that the host takes with the device's gradients.
+fn host_steps(
+    device: &dyn Device,
+    work: &Work,
+    weights: &mut Weights,
+    model: &Model,
+    arguments: &BenchArguments,
+) -> Result<Vec<f64>, Failure> {
+    let config = TrainConfig::default();
+    let single = arguments.device.precision() == Precision::F32;
+    let mut optimiser = AdamW::new(weights.values.len(), single);
+    let (times, ()) = measure(arguments.repeats, true, || {
+        let mut result = device.gradient(&work.job(weights, &model.objective), WEIGHTS)?;
+        clip(&mut result.weights, config.clip_value, config.clip_norm);
+        optimiser.step(&mut weights.values, &result.weights, &config, config.rate[0]);
+        Ok(())
+    })?;
+    Ok(times)
 }
 
 const WEIGHTS: Wanted = Wanted { weights: true, inputs: false };
@@ -168,6 +229,14 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
     for l in lines {
         let (rate, gflops) = (number(l.trajectories_per_s, 0), number(l.gflops, 1));
         println!("{:<11} {:>10.3} {:>10.3} {:>10.3} {rate:>14} {gflops:>9}", l.phase, l.ms, l.ms_min, l.ms_max);
+    }
+    if let Some(cost) = lines.iter().find_map(|l| l.cost) {
+        println!(
+            "a training step: {} dispatches, {:.1} MB of buffers read and written, one read by the host per {} steps",
+            cost.dispatches,
+            cost.bytes as f64 / 1e6,
+            cost.steps_per_readback
+        );
     }
     Ok(())
 }

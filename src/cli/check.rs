@@ -17,7 +17,9 @@ use std::path::PathBuf;
 
 /// Read a study, compile its model and say what the engine understood.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  greybox check study.toml\n  greybox check study.toml --wgsl kernels --schedule tile")]
+#[command(
+    after_help = "Examples:\n  greybox check study.toml\n  greybox check study.toml --wgsl kernels --schedule tile"
+)]
 pub struct CheckArguments {
     /// Model or study TOML.
     study: PathBuf,

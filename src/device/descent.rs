@@ -66,6 +66,19 @@ pub struct Steps {
     pub halted: bool,
 }
 
+/// What one step costs a device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepCost {
+    /// Kernels started.
+    pub dispatches: usize,
+    /// Bytes that storage buffers give and take; weights count once per kernel that reads them.
+    pub bytes: usize,
+    /// Floating-point operations of the networks' products, forward and reverse.
+    pub flops: f64,
+    /// Steps that may pass between two reads by the host.
+    pub steps_per_readback: usize,
+}
+
 /// Training on a device.
 pub trait Descent {
     /// Sets weights, moments and the step counter.
@@ -73,6 +86,9 @@ pub trait Descent {
 
     /// Takes one step per batch of `order`, the windows in the order of an epoch, with learning rate `rate`.
     fn epoch(&mut self, order: &[u32], rate: f64) -> Result<Steps, DeviceError>;
+
+    /// What a step over a full batch costs.
+    fn cost(&mut self) -> Result<StepCost, DeviceError>;
 
     /// Reads weights and moments back.
     fn state(&mut self) -> Result<DescentState, DeviceError>;

@@ -7,11 +7,12 @@ mod batch;
 pub mod cpu;
 mod descent;
 pub mod gpu;
+mod pool;
 pub mod reference;
 mod result;
 
 pub use batch::{Job, Start, Trajectories};
-pub use descent::{Descent, DescentSetup, DescentState, StepReport, Steps};
+pub use descent::{Descent, DescentSetup, DescentState, StepCost, StepReport, Steps};
 pub use result::{DeviceError, Evaluation, Gradient, Rollout, Status, StatusCode, Wanted, describe_failures};
 
 use crate::model::Model;
@@ -103,7 +104,9 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
                 }
             }
         }
-        (_, Precision::F64) => Err(unavailable("adapters compute in f32", "use --precision f32, or --device cpu for f64")),
+        (_, Precision::F64) => {
+            Err(unavailable("adapters compute in f32", "use --precision f32, or --device cpu for f64"))
+        }
         (name, Precision::F32) => {
             let name = if name == "auto" { "gpu" } else { name };
             Ok(Box::new(gpu::Gpu::open(name, model, request.schedule, request.budget)?))

@@ -1,7 +1,7 @@
 //! The WGSL functions that printed functions call.
 //!
-//! Drivers may round the builtins coarsely, and some do: sin to 2⁻¹¹, pow of a negative base and tanh of a large number to
-//! anything. The functions of `shaders/lib` agree with f32 on the CPU within a few units in the last place.
+//! Drivers may round the builtins coarsely, and some do: sin to 2⁻¹¹, pow of a negative base and tanh of a large number
+//! to anything. The functions of `shaders/lib` agree with f32 on the CPU within a few units in the last place.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,11 +17,11 @@ const SOURCES: [&str; 5] = [
 /// Text of every function, with the comment above it, by name.
 static FUNCTIONS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| SOURCES.into_iter().flat_map(split).collect());
 
-/// The library functions that `text` calls and those that they call in turn, callees first, each with its comment. Empty
-/// if it calls none.
+/// The library functions that `text` calls and those that they call in turn, callees first, each with its comment.
+/// Empty if it calls none.
 ///
-/// A call is any name before a parenthesis outside of `//` comments. Append the result once to a module whose whole text
-/// was given: a second copy of a function would be an error.
+/// A call is any name before a parenthesis outside of `//` comments. Append the result once to a module whose whole
+/// text was given: a second copy of a function would be an error.
 pub fn library(text: &str) -> String {
     let mut chosen = Vec::new();
     choose(text, &mut chosen);

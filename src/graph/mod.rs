@@ -1,8 +1,8 @@
 //! The scalar expression graph, the first of the two languages that carry the mathematics.
 //!
-//! Build with hash-consing ([`Graph`]), finish into a [`Function`], differentiate ([`vjp()`], [`jvp()`]), evaluate one point
-//! or a batch ([`Tape`]), print as WGSL ([`wgsl::print`]) with the functions that it calls ([`library()`]). What an operator
-//! is stands in one table, [`op::TABLE`].
+//! Build with hash-consing ([`Graph`]), finish into a [`Function`], differentiate ([`vjp()`], [`jvp()`]), evaluate one
+//! point or a batch ([`Tape`]), print as WGSL ([`wgsl::print`]) with the functions that it calls ([`library()`]). What an
+//! operator is stands in one table, [`op::TABLE`].
 
 mod batch;
 mod build;

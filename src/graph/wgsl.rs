@@ -31,9 +31,8 @@ pub fn print(name: &str, f: &Function, inputs: &[&str]) -> Result<String, String
     let parameters: Vec<String> = inputs.iter().map(|i| format!("{i}: f32")).collect();
     let (parameters, count) = (parameters.join(", "), body.outputs.len());
     let (statements, outputs) = (body.statements, body.outputs.join(", "));
-    Ok(format!(
-        "fn {name}({parameters}) -> array<f32, {count}> {{\n{statements}    return array<f32, {count}>({outputs});\n}}\n"
-    ))
+    let result = format!("array<f32, {count}>");
+    Ok(format!("fn {name}({parameters}) -> {result} {{\n{statements}    return {result}({outputs});\n}}\n"))
 }
 
 /// Prints the statements of `f` and the expressions of its outputs, for a place inside a larger function.

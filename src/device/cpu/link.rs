@@ -5,10 +5,10 @@
 //! differentiated program reads from the forward part; a rollout keeps one frame per stage.
 
 use super::LANES;
+use crate::device::pool::Pool;
 use crate::graph::{CHUNK, Tape};
 use crate::program::{Operation, Over, Program, View, WeightId, WeightTable};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A row, in elements: relative to the work space or to a frame.
@@ -110,7 +110,7 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         .collect();
     let registers = top;
     top += tapes.iter().map(Tape::registers).max().unwrap_or(0) * CHUNK;
-    let mut pool = Pool { free: Vec::new(), top };
+    let mut pool = Pool::new(top);
     let mut frame = 0;
     let mut place: Vec<Address> = Vec::with_capacity(count);
     let mut release: Vec<Vec<(usize, usize)>> = vec![Vec::new(); count + 1];
@@ -204,51 +204,7 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         .iter()
         .map(|view| (0..view.width).map(|i| place[view.value.index()].row(view.start + i)).collect())
         .collect();
-    linked.work = pool.top;
+    linked.work = pool.top();
     linked.frame = frame;
     linked
-}
-
-/// Free ranges of the work space.
-struct Pool {
-    free: Vec<Range<usize>>,
-    top: usize,
-}
-
-impl Pool {
-    /// A range that is never given back.
-    fn reserve(&mut self, size: usize) -> usize {
-        self.top += size;
-        self.top - size
-    }
-
-    /// The smallest free range that fits, or new space.
-    fn take(&mut self, size: usize) -> usize {
-        let fitting = (0..self.free.len()).filter(|i| self.free[*i].len() >= size).min_by_key(|i| self.free[*i].len());
-        match fitting {
-            Some(i) if size > 0 => {
-                let start = self.free[i].start;
-                self.free[i].start += size;
-                if self.free[i].is_empty() {
-                    self.free.remove(i);
-                }
-                start
-            }
-            _ => self.reserve(size),
-        }
-    }
-
-    fn give(&mut self, start: usize, size: usize) {
-        if size == 0 {
-            return;
-        }
-        let position = self.free.partition_point(|r| r.start < start);
-        self.free.insert(position, start..start + size);
-        if position + 1 < self.free.len() && self.free[position].end == self.free[position + 1].start {
-            self.free[position].end = self.free.remove(position + 1).end;
-        }
-        if position > 0 && self.free[position - 1].end == self.free[position].start {
-            self.free[position - 1].end = self.free.remove(position).end;
-        }
-    }
 }

@@ -36,66 +36,77 @@ pub struct Adapter {
     pub schedules: Vec<&'static str>,
 }
 
-const BACKENDS: [wgpu::Backends; 4] =
-    [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12, wgpu::Backends::GL];
+/// Backends that a GPU's own driver serves; GL is looked at only where they are not enough, as its libraries take time
+/// and write to the terminal.
+const NATIVE: [wgpu::Backends; 3] = [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12];
 
-fn backends() -> wgpu::Backends {
-    BACKENDS.into_iter().fold(wgpu::Backends::empty(), |all, backend| all | backend)
+fn native() -> wgpu::Backends {
+    NATIVE.into_iter().fold(wgpu::Backends::empty(), |all, backend| all | backend)
 }
 
-/// All adapters, in wgpu's order; empty where there is none.
-fn enumerate() -> Vec<wgpu::Adapter> {
+/// The adapters of some backends, in wgpu's order; empty where there is none.
+fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     if wgpu::Instance::enabled_backend_features().is_empty() {
         return Vec::new();
     }
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends: backends(),
+        backends,
         // No debug layers and no validation beside wgpu's own; incomplete drivers stay out.
         flags: wgpu::InstanceFlags::empty(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    wait(instance.enumerate_adapters(backends()))
+    wait(instance.enumerate_adapters(backends))
 }
 
 /// All adapters with what kernels can run there; empty where there is none.
 pub fn adapters() -> Vec<Adapter> {
-    enumerate().iter().map(describe).collect()
+    enumerate(native() | wgpu::Backends::GL).iter().map(describe).collect()
 }
 
 /// True if some adapter is more than threads of the processor.
 pub fn has_hardware() -> bool {
-    enumerate().iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+    enumerate(native()).iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
 }
 
 /// The adapter of a name: `gpu` for the best one, an index, or a part of `NAME (backend)` whatever its case; of several
 /// that fit the best is taken.
 pub fn choose(name: &str) -> Result<wgpu::Adapter, DeviceError> {
-    let all = enumerate();
-    let list: Vec<String> =
-        all.iter().map(|a| a.get_info()).enumerate().map(|(i, a)| format!("{i}: {} ({})", a.name, a.backend)).collect();
     let unavailable = |message: &str, remedy: String| DeviceError::Unavailable {
         device: name.to_string(),
         message: message.into(),
         remedy,
     };
+    let wanted = name.to_lowercase();
+    let mut all = enumerate(native());
+    let mut fitting = fitting(&wanted, &all);
+    if fitting.is_empty() {
+        all = enumerate(native() | wgpu::Backends::GL);
+        fitting = self::fitting(&wanted, &all);
+    }
     if all.is_empty() {
         return Err(unavailable(
             "no graphics adapter was found",
             "install a Vulkan driver (on Debian: apt-get install mesa-vulkan-drivers), or use --device cpu".into(),
         ));
     }
-    let wanted = name.to_lowercase();
+    fitting.into_iter().rev().max_by_key(score).ok_or_else(|| {
+        let infos = all.iter().map(wgpu::Adapter::get_info).enumerate();
+        let list: Vec<String> = infos.map(|(i, a)| format!("{i}: {} ({})", a.name, a.backend)).collect();
+        unavailable("there is no such adapter", format!("use cpu, gpu, or one of\n  {}", list.join("\n  ")))
+    })
+}
+
+/// Adapters that a name in lower case may mean.
+fn fitting(wanted: &str, all: &[wgpu::Adapter]) -> Vec<wgpu::Adapter> {
     let fits = |index: usize, adapter: &wgpu::Adapter| {
         let info = adapter.get_info();
         let full = format!("{} ({})", info.name, info.backend).to_lowercase();
-        wanted == "gpu" || wanted.parse() == Ok(index) || (wanted.parse::<usize>().is_err() && full.contains(&wanted))
+        match wanted.parse::<usize>() {
+            Ok(number) => number == index,
+            Err(_) => wanted == "gpu" || full.contains(wanted),
+        }
     };
-    let mut fitting: Vec<wgpu::Adapter> =
-        all.into_iter().enumerate().filter(|(i, a)| fits(*i, a)).map(|(_, a)| a).collect();
-    fitting.sort_by_key(score);
-    fitting.pop().ok_or_else(|| {
-        unavailable("there is no such adapter", format!("use cpu, gpu, or one of\n  {}", list.join("\n  ")))
-    })
+    all.iter().enumerate().filter(|(i, a)| fits(*i, a)).map(|(_, a)| a.clone()).collect()
 }
 
 /// Kind before backend: discrete GPUs first, software last; GL behind the others. The first listed wins among equals.

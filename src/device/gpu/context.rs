@@ -1,6 +1,7 @@
 //! An opened adapter: device and queue, buffers, uploads, downloads, and every error turned into one of ours.
 
 use super::adapters::wait;
+use super::cache::DiskCache;
 use crate::device::DeviceError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Context {
     pub software: bool,
     /// The limits it was opened with: WebGPU's defaults, so that a study that runs here runs on any adapter.
     pub limits: wgpu::Limits,
+    /// Pipelines kept between runs.
+    pub cache: Option<DiskCache>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -37,12 +40,13 @@ impl Context {
             return Err(DeviceError::Unavailable {
                 device: name,
                 message: format!("its limit {limit} is {found}, kernels need {need}"),
-                remedy: "update its driver, choose another adapter (`greybox devices` lists them), or use --device cpu".into(),
+                remedy: "update its driver, choose another adapter (`greybox devices` lists them), or use --device cpu"
+                    .into(),
             });
         }
         let wanted = wgpu::DeviceDescriptor {
             label: Some("greybox"),
-            required_features: wgpu::Features::empty(),
+            required_features: adapter.features() & wgpu::Features::PIPELINE_CACHE,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -53,10 +57,8 @@ impl Context {
         })?;
         let lost: Arc<Mutex<Option<String>>> = Arc::default();
         let slot = lost.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed
-                && let Ok(mut slot) = slot.lock()
-            {
+        device.set_device_lost_callback(move |_, message| {
+            if let Ok(mut slot) = slot.lock() {
                 slot.get_or_insert(format!("the device was lost: {message}"));
             }
         });
@@ -68,7 +70,8 @@ impl Context {
             }
         }));
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        Ok(Context { device, queue, name, software, limits, lost })
+        let cache = DiskCache::open(&device, &info);
+        Ok(Context { device, queue, name, software, limits, cache, lost })
     }
 
     /// An error of this device.
@@ -95,7 +98,13 @@ impl Context {
     }
 
     /// A buffer of `bytes`, checked against the limits first. `what` names it, `remedy` says how to need less.
-    pub fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages, remedy: &str) -> Result<wgpu::Buffer, DeviceError> {
+    pub fn buffer(
+        &self,
+        what: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+        remedy: &str,
+    ) -> Result<wgpu::Buffer, DeviceError> {
         let size = bytes.next_multiple_of(16).max(16);
         let binding = self.limits.max_storage_buffer_binding_size;
         let limit = match usage.contains(wgpu::BufferUsages::STORAGE) {
@@ -114,13 +123,6 @@ impl Context {
     pub fn storage(&self, what: &str, bytes: u64, remedy: &str) -> Result<wgpu::Buffer, DeviceError> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         self.buffer(what, bytes, usage, remedy)
-    }
-
-    /// A storage buffer with content.
-    pub fn upload(&self, what: &str, content: &[u8], remedy: &str) -> Result<wgpu::Buffer, DeviceError> {
-        let buffer = self.storage(what, content.len() as u64, remedy)?;
-        self.queue.write_buffer(&buffer, 0, content);
-        Ok(buffer)
     }
 
     /// Waits for a submission, or for everything submitted so far.
@@ -166,7 +168,9 @@ impl Context {
         });
         self.wait_for(None)?;
         if let Some(reason) = outcome.lock().ok().and_then(|slot| slot.clone()) {
-            return Err(self.error(format!("results cannot be read: {reason}"), "run the command again, or use --device cpu"));
+            return Err(
+                self.error(format!("results cannot be read: {reason}"), "run the command again, or use --device cpu")
+            );
         }
         let view = staging.get_mapped_range(..).map_err(|e| self.error(e.to_string(), "run the command again"))?;
         let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..total as usize]);

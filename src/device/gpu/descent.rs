@@ -3,9 +3,10 @@
 
 use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
-use super::rollout::{Keep, Prepared, Recording};
+use super::recording::Recording;
+use super::rollout::{Keep, Prepared};
 use super::{Gpu, KernelName};
-use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start, StepReport, Steps};
+use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start, StepCost, StepReport, Steps};
 use crate::model::{Prior, Scale};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -154,13 +155,35 @@ impl Descent for ResidentDescent<'_> {
         Ok(all)
     }
 
+    fn cost(&mut self) -> Result<StepCost, DeviceError> {
+        let setup = self.setup;
+        let samples = setup.batch.min(setup.trajectories.count) * setup.draws;
+        let prepared = self.gpu.prepare(&mut self.memory, setup.trajectories, samples, 1, false, Keep::Frames)?;
+        let mut recording = Recording::default();
+        self.record(&mut recording, &prepared, 0.0, 0, 0);
+        let (gpu, horizon) = (self.gpu, prepared.sizes.horizon);
+        let [n, p, m, k] = gpu.layout.sizes;
+        let calls = horizon * gpu.layout.substeps * gpu.layout.tableau.stages();
+        let weights = gpu.model.weights.per_member();
+        // Activations: written once, read by the adjoint and, block by block, by the contraction.
+        let frames = (prepared.sizes.frame_before + horizon * prepared.sizes.frame) * samples;
+        let contracted: usize = gpu.layout.contracted_rows() * calls * samples;
+        let windows = samples * (n.max(k) + horizon * (m + 2 * k) + 2 * (n + horizon * (n + k)) + 12 + 3 * p);
+        let partial = weights * (2 * prepared.base.partitions as usize + 12);
+        Ok(StepCost {
+            dispatches: recording.params.len(),
+            bytes: 4 * (2 * frames + contracted + windows + partial),
+            flops: 3.0 * 2.0 * (calls * samples * gpu.model.multiply_adds()) as f64,
+            steps_per_readback: STEPS,
+        })
+    }
+
     fn state(&mut self) -> Result<DescentState, DeviceError> {
         let each = self.gpu.model.weights.per_member() as u64;
         let words = self.gpu.context.download(&[(self.memory.get(Slot::Moments), 0, 3 * each)])?.remove(0);
         let mut parts = words.chunks_exact(each.max(1) as usize);
-        let mut next = || -> Vec<f64> {
-            parts.next().unwrap_or(&[]).iter().map(|w| f32::from_bits(*w) as f64).collect()
-        };
+        let mut next =
+            || -> Vec<f64> { parts.next().unwrap_or(&[]).iter().map(|w| f32::from_bits(*w) as f64).collect() };
         Ok(DescentState { weights: next(), first: next(), second: next(), steps: self.steps })
     }
 }

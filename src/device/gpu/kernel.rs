@@ -1,5 +1,6 @@
 //! Kernels: WGSL checked by naga, bindings read off the text, pipelines made and dispatched.
 
+use super::cache::DiskCache;
 use super::context::{Context, PARAMS_STRIDE};
 use super::source::Source;
 use crate::device::DeviceError;
@@ -13,20 +14,18 @@ pub struct Kernel {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     bindings: Vec<u32>,
-    /// Milliseconds that parsing and compiling took.
-    pub milliseconds: f64,
 }
 
 /// What a text binds: (binding, buffer kind), of the globals that its entry point uses.
 pub fn bindings(source: &Source) -> Result<Vec<(u32, wgpu::BufferBindingType)>, String> {
     let module = naga::front::wgsl::parse_str(&source.text).map_err(|e| e.emit_to_string(&source.text))?;
-    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
     let info = validator.validate(&module).map_err(|e| e.emit_to_string(&source.text))?;
     let entry = module.entry_points.iter().position(|e| e.name == source.name).ok_or("no entry point")?;
     let used = info.get_entry_point(entry);
     let mut found = Vec::new();
-    for (handle, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
-        let _ = handle;
+    for (_, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
         let Some(binding) = &variable.binding else { continue };
         let kind = match variable.space {
             naga::AddressSpace::Uniform => wgpu::BufferBindingType::Uniform,
@@ -76,8 +75,10 @@ impl Kernel {
             .collect();
         let made = context.scoped(source.name, || {
             let device = &context.device;
-            let layout = device
-                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(source.name), entries: &entries });
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(source.name),
+                entries: &entries,
+            });
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(source.name),
                 source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
@@ -97,7 +98,7 @@ impl Kernel {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: context.cache.as_ref().map(DiskCache::pipelines),
             });
             (layout, pipeline)
         });
@@ -108,7 +109,10 @@ impl Kernel {
         let bindings = reflected.into_iter().map(|(binding, _)| binding).collect();
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         tracing::debug!(kernel = source.name, milliseconds, "compiled");
-        Ok(Kernel { name: source.name, pipeline, layout, bindings, milliseconds })
+        if let Some(cache) = &context.cache {
+            cache.save();
+        }
+        Ok(Kernel { name: source.name, pipeline, layout, bindings })
     }
 
     /// Binds buffers by the numbers of their bindings; those that the kernel does not use are left out.
@@ -129,7 +133,11 @@ impl Kernel {
             })
             .collect();
         let layout = &self.layout;
-        context.device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(self.name), layout, entries: &entries })
+        context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(self.name),
+            layout,
+            entries: &entries,
+        })
     }
 
     /// Records a dispatch with the parameters at a position of the params buffer.

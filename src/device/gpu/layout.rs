@@ -2,10 +2,10 @@
 //!
 //! Pure functions of the model and of limits; nothing here talks to an adapter.
 
-use super::link::{Fixed, Linked, Place, Step, link};
+use super::link::{Fixed, Linked, Place, link};
 use crate::graph::Function;
 use crate::model::{Interpolation, Model};
-use crate::program::{Program, WeightId, vjp};
+use crate::program::{Program, vjp};
 use crate::solve::{Tableau, tableau};
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use std::sync::Arc;
 pub const HEADER: usize = 24;
 /// Words of one program in the header.
 pub const PROGRAM_WORDS: usize = 8;
-const STEP_WORDS: usize = 8;
-const IN_FRAME: u32 = 1 << 31;
+const BLOCK_WORDS: usize = 9;
+const PART_WORDS: usize = 3;
 
 /// Positions of the programs in the header.
 pub const PROGRAMS: [&str; 3] = ["evolve", "observe", "encode"];
@@ -51,9 +51,9 @@ pub struct Printed {
 
 /// Offsets of packed weights, in vectors of four.
 #[derive(Clone, Copy, Debug)]
-struct Packed {
-    plain: usize,
-    transposed: usize,
+pub(super) struct Packed {
+    pub(super) plain: usize,
+    pub(super) transposed: usize,
 }
 
 /// A model laid out for kernels.
@@ -137,100 +137,15 @@ impl Layout {
         (evolve + self.programs[1].frame, self.programs[2].frame)
     }
 
-    fn write_table(&mut self, model: &Model, packed: &[Packed]) {
-        let programs = std::mem::take(&mut self.programs);
-        let count: usize = programs.iter().flat_map(|p| &p.steps).map(Vec::len).sum();
-        let mut constants: Vec<u32> = Vec::new();
-        let constants_at = HEADER + count * STEP_WORDS;
-        let mut next = 0;
-        for (index, program) in programs.iter().enumerate() {
-            let header = index * PROGRAM_WORDS;
-            self.table[header] = next;
-            for (part, steps) in program.steps.iter().enumerate() {
-                for step in steps {
-                    let words = self.encode(model, packed, index, part, step, constants_at, &mut constants);
-                    self.table.extend(words);
-                }
-                next += steps.len() as u32;
-                self.table[header + 1 + part] = next;
-            }
-            for (slot, row) in program.outputs.iter().take(2).enumerate() {
-                self.table[header + 3 + slot] = *row as u32;
-            }
-            // Encode yields the cotangent of θ only.
-            let first = if index == 2 { 6 } else { 5 };
-            for (slot, row) in program.cotangents.iter().take(2).enumerate() {
-                self.table[header + first + slot] = *row as u32;
-            }
-        }
-        self.table.extend(constants);
-        self.tableau_at = self.table.len();
-        let stages = self.tableau.stages();
-        let t = &self.tableau;
-        let entry = |row: &Vec<f64>, j: usize| row.get(j).copied().unwrap_or(0.0);
-        let numbers: Vec<f64> =
-            t.a.iter().flat_map(|row| (0..stages).map(|j| entry(row, j)).collect::<Vec<_>>()).chain(t.b.clone()).chain(t.c.clone()).collect();
-        self.table.extend(numbers.iter().map(|x| (*x as f32).to_bits()));
-        self.programs = programs;
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the parts of a table in the making")]
-    fn encode(
-        &mut self,
-        model: &Model,
-        packed: &[Packed],
-        program: usize,
-        part: usize,
-        step: &Step,
-        constants_at: usize,
-        constants: &mut Vec<u32>,
-    ) -> [u32; STEP_WORDS] {
-        let saved = |save: &Option<usize>| save.map_or(0, |row| row as u32 + 1);
-        let place = |place: &Place| match place {
-            Place::Work(row) => *row as u32,
-            Place::Frame(row) => *row as u32 | IN_FRAME,
-        };
-        match step {
-            Step::Map { function, inputs, output, save } => {
-                let maps = &mut self.printed[part].maps;
-                maps.push((program, function.clone(), inputs.clone(), *output, *save));
-                [0, maps.len() as u32 - 1, *output as u32, saved(save), 0, 0, 0, 0]
-            }
-            Step::Each { function, inputs, output, save, rows } => {
-                let functions = &mut self.printed[part].functions;
-                let index = functions.iter().position(|f| f == function).unwrap_or_else(|| {
-                    functions.push(function.clone());
-                    functions.len() - 1
-                });
-                let argument = |i: usize| place(inputs.get(i).unwrap_or(&inputs[0]));
-                let arguments = [argument(0), argument(1), argument(2)];
-                let [x, y, z] = arguments;
-                [1, index as u32, *output as u32, saved(save), *rows as u32, x, y, z]
-            }
-            Step::Affine { weight, bias, transposed, x, output, save } => {
-                let (shape, at) = (model.weights.shape(*weight), packed[weight.0 as usize]);
-                let (rows, depth, matrix) = match transposed {
-                    false => (shape.rows, shape.columns, at.plain),
-                    true => (shape.columns, shape.rows, at.transposed),
-                };
-                let bias = bias.map_or(0, |b: WeightId| packed[b.0 as usize].plain as u32 + 1);
-                [2, bias, *output as u32, saved(save), rows as u32, *x as u32, depth as u32, matrix as u32]
-            }
-            Step::Copy { from, output, save, rows } => {
-                [3, 0, *output as u32, saved(save), *rows as u32, place(from), 0, 0]
-            }
-            Step::Fill { values, output, save } => {
-                let at = constants_at + constants.len();
-                constants.extend(values.iter().map(|v| (*v as f32).to_bits()));
-                [4, 0, *output as u32, saved(save), values.len() as u32, at as u32, 0, 0]
-            }
-        }
+    /// Frame rows that the contraction reads per call of evolve, block by block.
+    pub fn contracted_rows(&self) -> usize {
+        let blocks = self.blocks.chunks_exact(BLOCK_WORDS).take(self.block_count);
+        let rows = blocks.map(|b| (b[2] - b[4]).min(32) + (b[3].saturating_sub(b[5])).min(32));
+        rows.map(|rows| rows as usize).sum()
     }
 
     /// Blocks of 32 × 32 entries of every weight's gradient, each with the products that contribute to it.
     fn write_blocks(&mut self, model: &Model) {
-        const BLOCK_WORDS: usize = 9;
-        const PART_WORDS: usize = 3;
         let mut blocks: Vec<[u32; BLOCK_WORDS]> = Vec::new();
         let mut parts: Vec<[u32; PART_WORDS]> = Vec::new();
         for (id, shape) in model.weights.shapes().iter().enumerate().filter(|(_, s)| !s.bias) {

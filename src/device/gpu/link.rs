@@ -5,6 +5,7 @@
 //! of the forward part and what the products of weight gradients contract. The forward and the reverse part run in kernels
 //! of their own, so each has its own plan of work rows.
 
+use crate::device::pool::Pool;
 use crate::graph::Function;
 use crate::program::{Differentiated, Operation, Over, View, WeightId};
 use std::ops::Range;
@@ -176,7 +177,11 @@ impl Linker<'_> {
         for index in range.clone() {
             let (operation, width, save) = (&values[index].operation, values[index].width, self.frame[index]);
             if let Operation::Input(port) = operation {
-                let row = if index < self.program.forward { self.fixed.ports[*port] } else { self.port_row(index).expect("a port") };
+                let row = if index < self.program.forward {
+                    self.fixed.ports[*port]
+                } else {
+                    self.port_row(index).expect("a port")
+                };
                 self.work[index] = Some(row);
                 if save.is_some() {
                     let step = Step::Copy { from: Place::Work(row), output: row, save, rows: width };
@@ -209,7 +214,7 @@ impl Linker<'_> {
             };
             if part == 0 { self.linked.outputs.push(row) } else { self.linked.cotangents.push(row) }
         }
-        self.linked.work[part] = pool.top;
+        self.linked.work[part] = pool.top();
     }
 
     fn steps(
@@ -264,47 +269,6 @@ impl Linker<'_> {
                 // Given back at once would let the product write over its own operand: it stays until the end.
                 output
             }
-        }
-    }
-}
-
-/// Free ranges of work rows.
-struct Pool {
-    free: Vec<Range<usize>>,
-    top: usize,
-}
-
-impl Pool {
-    fn new(first: usize) -> Pool {
-        Pool { free: Vec::new(), top: first }
-    }
-
-    /// The smallest free range that fits, or new rows.
-    fn take(&mut self, rows: usize) -> usize {
-        let fitting = (0..self.free.len()).filter(|i| self.free[*i].len() >= rows).min_by_key(|i| self.free[*i].len());
-        let Some(i) = fitting.filter(|_| rows > 0) else {
-            self.top += rows;
-            return self.top - rows;
-        };
-        let start = self.free[i].start;
-        self.free[i].start += rows;
-        if self.free[i].is_empty() {
-            self.free.remove(i);
-        }
-        start
-    }
-
-    fn give(&mut self, start: usize, rows: usize) {
-        if rows == 0 {
-            return;
-        }
-        let position = self.free.partition_point(|r| r.start < start);
-        self.free.insert(position, start..start + rows);
-        if position + 1 < self.free.len() && self.free[position].end == self.free[position + 1].start {
-            self.free[position].end = self.free.remove(position + 1).end;
-        }
-        if position > 0 && self.free[position - 1].end == self.free[position].start {
-            self.free[position - 1].end = self.free.remove(position).end;
         }
     }
 }

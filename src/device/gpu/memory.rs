@@ -94,9 +94,4 @@ impl Memory {
     pub fn get(&self, slot: Slot) -> &wgpu::Buffer {
         self.buffers[slot as usize].as_ref().expect("slots are reserved before use")
     }
-
-    /// Bytes of all buffers.
-    pub fn bytes(&self) -> u64 {
-        self.buffers.iter().flatten().map(wgpu::Buffer::size).sum()
-    }
 }

@@ -1,19 +1,24 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
-//! `layout` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel` and `memory` talk to wgpu; `rollout` records and runs jobs; `descent` keeps training on the device.
+//! `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
+//! `context`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits
+//! them; `job` answers the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
+mod cache;
 mod context;
 mod descent;
+mod job;
 mod kernel;
 mod layout;
 mod link;
 mod memory;
 mod params;
 mod plan;
+mod recording;
 mod rollout;
 mod source;
+mod table;
 
 pub use adapters::{Adapter, adapters, has_hardware};
 pub use source::{Schedule, Source};
@@ -38,7 +43,7 @@ pub struct Gpu {
     budget: usize,
     kernels: [OnceLock<Arc<Kernel>>; 7],
     memory: Mutex<Memory>,
-    pace: Mutex<rollout::Pace>,
+    pace: Mutex<recording::Pace>,
 }
 
 /// The kernels.
@@ -98,14 +103,18 @@ impl Gpu {
         self.context.software
     }
 
+    /// Ends the connection to the adapter, as a driver's reset would: every later job fails. For tests of that.
+    pub fn lose(&self) {
+        self.context.device.destroy();
+    }
+
     fn kernel(&self, name: KernelName) -> Result<Arc<Kernel>, DeviceError> {
         let slot = &self.kernels[name as usize];
         if let Some(kernel) = slot.get() {
             return Ok(kernel.clone());
         }
-        let text = source(&self.model, &self.layout, self.schedule, self.shapes, name).map_err(|message| {
-            self.context.error(message, "simplify the WGSL of the model, or use --device cpu")
-        })?;
+        let text = source(&self.model, &self.layout, self.schedule, self.shapes, name)
+            .map_err(|message| self.context.error(message, "simplify the WGSL of the model, or use --device cpu"))?;
         let kernel = Arc::new(Kernel::new(&self.context, &text)?);
         Ok(slot.get_or_init(|| kernel).clone())
     }

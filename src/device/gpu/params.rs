@@ -60,13 +60,15 @@ mod tests {
     /// Names, order and size of the members are those that WGSL declares.
     #[test]
     fn the_struct_is_the_one_that_kernels_read() {
-        let module = naga::front::wgsl::parse_str(include_str!("../../../shaders/lib/params.wgsl")).expect("valid WGSL");
+        let module =
+            naga::front::wgsl::parse_str(include_str!("../../../shaders/lib/params.wgsl")).expect("valid WGSL");
         let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).expect("struct Params");
         let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("Params is a struct") };
         assert_eq!(*span as usize, size_of::<Params>());
         let declared: Vec<&str> = members.iter().map(|m| m.name.as_deref().unwrap_or("")).collect();
         let own = format!("{:?}", Params::default());
-        let own: Vec<&str> = own.trim_start_matches("Params { ").split(", ").map(|m| m.split(':').next().unwrap_or("")).collect();
+        let own: Vec<&str> =
+            own.trim_start_matches("Params { ").split(", ").map(|m| m.split(':').next().unwrap_or("")).collect();
         assert_eq!(declared, own);
     }
 }

@@ -65,7 +65,12 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let by_limit = [
         (fits(trail_rows, allowed.binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
         (fits(least_frame, allowed.frames), "activations of one interval", "the memory budget", least_frame),
-        (allowed.workgroups.saturating_mul(sizes.group) / ALIGN * ALIGN, "workgroups", "max_compute_workgroups_per_dimension", 0),
+        (
+            allowed.workgroups.saturating_mul(sizes.group) / ALIGN * ALIGN,
+            "workgroups",
+            "max_compute_workgroups_per_dimension",
+            0,
+        ),
     ];
     let (most, what, limit, rows) = by_limit.into_iter().min_by_key(|l| l.0).expect("three limits");
     if most == 0 {

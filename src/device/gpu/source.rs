@@ -67,7 +67,13 @@ const FUNCTIONAL: &str = include_str!("../../../shaders/kernels/functional.wgsl"
 const ADAMW: &str = include_str!("../../../shaders/kernels/adamw.wgsl");
 
 /// The forward (part 0) or the adjoint (part 1) kernel.
-pub fn rollout(model: &Model, layout: &Layout, schedule: Schedule, shape: Shape, part: usize) -> Result<Source, String> {
+pub fn rollout(
+    model: &Model,
+    layout: &Layout,
+    schedule: Schedule,
+    shape: Shape,
+    part: usize,
+) -> Result<Source, String> {
     let (name, driver) = DRIVERS[part];
     let functions = functions(model, layout, part)?;
     let constants = constants(layout, part, shape);
@@ -107,7 +113,9 @@ pub fn draw(layout: &Layout) -> Source {
 
 /// The objective's functional.
 pub fn functional(layout: &Layout) -> Source {
-    Source { name: "functional", text: [&frames(layout), PARAMS, FINITE, FUNCTIONAL].join("\n") }
+    let text = [&frames(layout), PARAMS, FINITE, FUNCTIONAL].join("\n");
+    let library = library(&text);
+    Source { name: "functional", text: text + "\n" + &library }
 }
 
 /// The optimiser.
@@ -168,7 +176,12 @@ fn functions(model: &Model, layout: &Layout, part: usize) -> Result<String, Stri
     let mut cases = String::new();
     for (index, (program, function, inputs, output, save)) in printed.maps.iter().enumerate() {
         let side = ["", ", reverse"][part];
-        let _ = writeln!(text, "// {}{side}: rows {output} to {}.", PROGRAMS[*program], output + function.outputs().len() - 1);
+        let _ = writeln!(
+            text,
+            "// {}{side}: rows {output} to {}.",
+            PROGRAMS[*program],
+            output + function.outputs().len() - 1
+        );
         let spelled: Vec<String> = inputs.iter().map(|place| names.of(*program, *place)).collect();
         text += &map(&format!("map_{index}"), function, inputs, &spelled, *output, *save)?;
         let _ = writeln!(cases, "        case {index}u: {{ map_{index}(); }}");

@@ -1,0 +1,57 @@
+//! Compiled pipelines kept on disk between runs, where the backend can do that (Vulkan).
+//!
+//! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
+//! file that cannot be read or written costs a compilation, never a run.
+
+use std::path::PathBuf;
+
+/// The pipelines of one adapter.
+pub struct DiskCache {
+    cache: wgpu::PipelineCache,
+    path: PathBuf,
+}
+
+impl DiskCache {
+    /// Opens the cache of an adapter; `None` where its backend has none. The device needs the feature `PIPELINE_CACHE`.
+    pub fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Option<DiskCache> {
+        if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            return None;
+        }
+        let path = folder()?.join(wgpu::util::pipeline_cache_key(info)?);
+        let data = std::fs::read(&path).ok();
+        let descriptor =
+            wgpu::PipelineCacheDescriptor { label: Some("greybox"), data: data.as_deref(), fallback: true };
+        // SAFETY: the data was written by `save`, from `get_data`; wgpu and the driver check its header against the
+        // adapter and its driver's version, and drop what does not fit.
+        #[allow(unsafe_code, reason = "wgpu has no other way to hand a cache over")]
+        let cache = unsafe { device.create_pipeline_cache(&descriptor) };
+        Some(DiskCache { cache, path })
+    }
+
+    /// The cache, for new pipelines.
+    pub fn pipelines(&self) -> &wgpu::PipelineCache {
+        &self.cache
+    }
+
+    /// Writes what the driver has gathered, beside the old file and then in its place.
+    pub fn save(&self) {
+        let Some(data) = self.cache.get_data() else { return };
+        let beside = self.path.with_extension(format!("{}.part", std::process::id()));
+        let written = self
+            .path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&beside, data))
+            .and_then(|()| std::fs::rename(&beside, &self.path));
+        if let Err(reason) = written {
+            tracing::debug!(path = %self.path.display(), %reason, "pipelines are not kept");
+        }
+    }
+}
+
+fn folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable("GREYBOX_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|p| p.join("greybox")))
+        .or_else(|| variable("HOME").map(|p| p.join(".cache/greybox")))
+}
