@@ -45,6 +45,11 @@ fn run(first: u32, last: u32) {
             case MAP: {
                 if (thread < SAMPLES) {
                     map(step.detail);
+                    if (step.saved != 0u) {
+                        for (var row = 0u; row < step.rows; row = row + 1u) {
+                            save(step.saved + row, fetch(step.output + row));
+                        }
+                    }
                 }
             }
             case AFFINE: {

@@ -22,6 +22,8 @@ pub struct Context {
     pub name: String,
     /// True if threads of the processor do the work.
     pub software: bool,
+    /// Loop iterations that a thread may take in one dispatch, where the driver ends loops by itself.
+    pub iterations: Option<usize>,
     /// The limits it was opened with: WebGPU's defaults, so that a study that runs here runs on any adapter.
     pub limits: wgpu::Limits,
     /// Pipelines kept between runs.
@@ -70,8 +72,11 @@ impl Context {
             }
         }));
         let software = info.device_type == wgpu::DeviceType::Cpu;
+        // Mesa's llvmpipe ends all loops of a thread, without a word, after 65 535 iterations in total (gallivm's
+        // LP_MAX_TGSI_LOOP_ITERATIONS). The rest is for loops that are not counted.
+        let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
-        Ok(Context { device, queue, name, software, limits, cache, lost })
+        Ok(Context { device, queue, name, software, iterations, limits, cache, lost })
     }
 
     /// An error of this device.

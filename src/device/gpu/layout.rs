@@ -2,7 +2,8 @@
 //!
 //! Pure functions of the model and of limits; nothing here talks to an adapter.
 
-use super::link::{Fixed, Linked, Place, link};
+use super::link::{Fixed, Linked, Place, Step, link};
+use super::source::{Schedule, Shape};
 use crate::graph::Function;
 use crate::model::{Interpolation, Model};
 use crate::program::{Program, vjp};
@@ -43,8 +44,8 @@ pub struct Rows {
 /// Functions that one kernel prints.
 #[derive(Clone, Debug, Default)]
 pub struct Printed {
-    /// Program, and the maps' function, inputs, output and saved row.
-    pub maps: Vec<(usize, Arc<Function>, Vec<Place>, usize, Option<usize>)>,
+    /// The maps: program, function, inputs, first row of the outputs.
+    pub maps: Vec<(usize, Arc<Function>, Vec<Place>, usize)>,
     /// Functions of one output.
     pub functions: Vec<Arc<Function>>,
 }
@@ -121,7 +122,7 @@ impl Layout {
             programs,
             tableau,
         };
-        layout.write_table(model, &packed);
+        layout.write_table(&packed);
         layout.write_blocks(model);
         layout
     }
@@ -135,6 +136,29 @@ impl Layout {
     pub fn frame_rows(&self) -> (usize, usize) {
         let evolve = self.tableau.stages() * self.substeps * self.programs[0].frame;
         (evolve + self.programs[1].frame, self.programs[2].frame)
+    }
+
+    /// Loop iterations that one thread of the forward (0) or the adjoint (1) kernel takes per interval, at most.
+    pub fn iterations(&self, part: usize, schedule: Schedule, shape: Shape) -> usize {
+        let lanes = shape.threads / shape.samples;
+        let steps = |program: &Linked| -> usize {
+            let step = |step: &Step| match step {
+                Step::Map { function, save, .. } => save.map_or(0, |_| function.outputs().len()),
+                Step::Each { rows, .. } | Step::Copy { rows, .. } => rows.div_ceil(lanes),
+                Step::Fill { values, .. } => values.len().div_ceil(lanes),
+                Step::Affine { rows, depth, .. } => match schedule {
+                    Schedule::Lane => rows.div_ceil(4) * (depth + 1),
+                    Schedule::Tile => (rows.div_ceil(4) * shape.samples / 4).div_ceil(shape.threads) * (depth + 1),
+                },
+            };
+            program.steps[part].iter().map(|s| step(s) + 1).sum()
+        };
+        let [n, p, m, k] = self.sizes;
+        let stages = self.tableau.stages();
+        // States times later or earlier stages, in prepare and finish.
+        let driver = 2 * n * (stages + 2) + p + m + k + 8;
+        let calls = stages * self.substeps;
+        calls * (steps(&self.programs[0]) + driver) + steps(&self.programs[1]) + driver
     }
 
     /// Frame rows that the contraction reads per call of evolve, block by block.

@@ -37,7 +37,16 @@ pub enum Step {
     /// A function of one output over `rows` rows; one place per argument.
     Each { function: Arc<Function>, inputs: Vec<Place>, output: usize, save: Option<usize>, rows: usize },
     /// W x + b or Wᵀ x.
-    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: usize, output: usize, save: Option<usize> },
+    Affine {
+        weight: WeightId,
+        bias: Option<WeightId>,
+        transposed: bool,
+        rows: usize,
+        depth: usize,
+        x: usize,
+        output: usize,
+        save: Option<usize>,
+    },
     /// Copies rows.
     Copy { from: Place, output: usize, save: Option<usize>, rows: usize },
     /// Writes constants.
@@ -238,12 +247,12 @@ impl Linker<'_> {
                 Step::Each { function: function.clone(), inputs, output, save, rows: width }
             }
             Operation::Affine { weight, bias, x } => {
-                let (weight, bias, x) = (*weight, *bias, self.operand(part, x, pool));
-                Step::Affine { weight, bias, transposed: false, x, output, save }
+                let (weight, bias, depth, x) = (*weight, *bias, x.width, self.operand(part, x, pool));
+                Step::Affine { weight, bias, transposed: false, rows: width, depth, x, output, save }
             }
             Operation::AffineT { weight, y } => {
-                let (weight, x) = (*weight, self.operand(part, y, pool));
-                Step::Affine { weight, bias: None, transposed: true, x, output, save }
+                let (weight, depth, x) = (*weight, y.width, self.operand(part, y, pool));
+                Step::Affine { weight, bias: None, transposed: true, rows: width, depth, x, output, save }
             }
             Operation::Concat(parts) => {
                 let mut row = 0;

@@ -41,6 +41,8 @@ pub struct Gpu {
     schedule: Schedule,
     shapes: [Shape; 2],
     budget: usize,
+    /// Most intervals of a dispatch of the forward and the adjoint kernel.
+    longest: [usize; 2],
     kernels: [OnceLock<Arc<Kernel>>; 7],
     memory: Mutex<Memory>,
     pace: Mutex<recording::Pace>,
@@ -85,6 +87,13 @@ impl Gpu {
             let remedy = "use fewer states or narrower layers, or --device cpu";
             context.error(message, remedy)
         })?;
+        let mut longest = [usize::MAX; 2];
+        for (part, shape) in shapes.into_iter().enumerate() {
+            let per_interval = layout.iterations(part, schedule, shape);
+            longest[part] = plan::longest(per_interval, context.iterations).map_err(|message| {
+                context.error(message, "use --schedule tile, fewer solver.substeps, another adapter, or --device cpu")
+            })?;
+        }
         Ok(Gpu {
             model: model.clone(),
             context,
@@ -92,6 +101,7 @@ impl Gpu {
             schedule,
             shapes,
             budget,
+            longest,
             kernels: Default::default(),
             memory: Mutex::default(),
             pace: Mutex::default(),

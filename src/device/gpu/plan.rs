@@ -103,11 +103,24 @@ pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, St
 }
 
 /// Partial sums of weight gradients: enough workgroups to fill an adapter, not more than the rounds there are, and at
-/// most 32 MiB of them.
-pub fn partitions(blocks: usize, calls: usize, samples: usize, weights: usize) -> usize {
+/// most 32 MiB of them; but so many that no thread takes more loop iterations than `iterations`.
+pub fn partitions(blocks: usize, calls: usize, samples: usize, weights: usize, iterations: Option<usize>) -> usize {
+    const PER_ROUND: usize = 25;
     let rounds = calls * samples.div_ceil(16);
     let memory = (32 << 20) / 4 / weights.max(1);
-    256usize.div_ceil(blocks.max(1)).min(rounds.div_ceil(8)).min(memory).clamp(1, 64)
+    let least = iterations.map_or(1, |most| (rounds * PER_ROUND).div_ceil(most));
+    256usize.div_ceil(blocks.max(1)).min(rounds.div_ceil(8)).min(memory).clamp(1, 64).max(least)
+}
+
+/// Intervals that a dispatch may take under a limit on loop iterations, `per_interval` for one of them.
+pub fn longest(per_interval: usize, iterations: Option<usize>) -> Result<usize, String> {
+    match iterations.map(|most| most / per_interval.max(1)) {
+        None => Ok(usize::MAX),
+        Some(0) => Err(format!(
+            "one interval takes {per_interval} loop iterations of a thread; this adapter's compiler ends loops after 65535"
+        )),
+        Some(intervals) => Ok(intervals),
+    }
 }
 
 #[cfg(test)]

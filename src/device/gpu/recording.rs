@@ -76,9 +76,12 @@ impl Gpu {
         TARGET_SECONDS[usize::from(self.context.software)]
     }
 
-    /// Intervals of one dispatch over `count` samples.
-    pub(super) fn piece(&self, count: usize, weight: f64) -> usize {
-        self.pace.lock().map_or(1, |p| p.intervals(count, self.flops(), weight, self.target()))
+    /// Intervals of one dispatch of the forward (0) or the adjoint (1) kernel over `count` samples.
+    pub(super) fn piece(&self, count: usize, part: usize) -> usize {
+        // An adjoint is taken for three forward passes.
+        let weight = [1.0, 3.0][part];
+        let paced = self.pace.lock().map_or(1, |p| p.intervals(count, self.flops(), weight, self.target()));
+        paced.min(self.longest[part])
     }
 
     /// Submits a recording and waits for it. Dispatches go together up to `together` at a time.

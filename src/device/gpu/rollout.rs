@@ -99,6 +99,7 @@ impl Gpu {
                 plan.segment * self.layout.tableau.stages() * self.layout.substeps,
                 plan.chunk,
                 self.model.weights.per_member(),
+                self.context.iterations,
             ) as u32,
             ..Params::default()
         };
@@ -176,7 +177,7 @@ impl Gpu {
         extra: u32,
         encode: bool,
     ) {
-        let piece = self.piece(count, 1.0);
+        let piece = self.piece(count, 0);
         let groups = count.div_ceil(self.shapes[0].samples) as u32;
         for start in (from..to).step_by(piece) {
             let intervals = piece.min(to - start);
@@ -205,7 +206,7 @@ impl Gpu {
         weights: bool,
         accumulate: bool,
     ) {
-        let piece = self.piece(count, 3.0);
+        let piece = self.piece(count, 1);
         let groups = count.div_ceil(self.shapes[1].samples) as u32;
         // Without observations in the objective there is nothing to walk back through.
         let base = Params { flags: reverse_flags(prepared.base.flags), ..prepared.base };

@@ -174,7 +174,7 @@ fn functions(model: &Model, layout: &Layout, part: usize) -> Result<String, Stri
     let names = Names::new(model, layout, part);
     let mut text = String::new();
     let mut cases = String::new();
-    for (index, (program, function, inputs, output, save)) in printed.maps.iter().enumerate() {
+    for (index, (program, function, inputs, output)) in printed.maps.iter().enumerate() {
         let side = ["", ", reverse"][part];
         let _ = writeln!(
             text,
@@ -183,7 +183,7 @@ fn functions(model: &Model, layout: &Layout, part: usize) -> Result<String, Stri
             output + function.outputs().len() - 1
         );
         let spelled: Vec<String> = inputs.iter().map(|place| names.of(*program, *place)).collect();
-        text += &map(&format!("map_{index}"), function, inputs, &spelled, *output, *save)?;
+        text += &map(&format!("map_{index}"), function, inputs, &spelled, *output)?;
         let _ = writeln!(cases, "        case {index}u: {{ map_{index}(); }}");
     }
     let _ = writeln!(text, "fn map(index: u32) {{\n    switch index {{\n{cases}        default: {{}}\n    }}\n}}\n");
@@ -191,14 +191,7 @@ fn functions(model: &Model, layout: &Layout, part: usize) -> Result<String, Stri
     Ok(text)
 }
 
-fn map(
-    name: &str,
-    function: &Function,
-    inputs: &[Place],
-    names: &[String],
-    output: usize,
-    save: Option<usize>,
-) -> Result<String, String> {
+fn map(name: &str, function: &Function, inputs: &[Place], names: &[String], output: usize) -> Result<String, String> {
     let mut text = format!("fn {name}() {{\n");
     let mut known = HashSet::new();
     for ((place, name), used) in inputs.iter().zip(names).zip(function.used_inputs()) {
@@ -212,11 +205,7 @@ fn map(
     let body = wgsl::body(function, names, "v", "    ")?;
     text += &body.statements;
     for (i, expression) in body.outputs.iter().enumerate() {
-        let saved = save.map_or(0, |row| row + i + 1);
-        let _ = match saved {
-            0 => writeln!(text, "    put({}u, {expression});", output + i),
-            _ => writeln!(text, "    keep({}u, {saved}u, {expression});", output + i),
-        };
+        let _ = writeln!(text, "    put({}u, {expression});", output + i);
     }
     Ok(text + "}\n\n")
 }

@@ -2,7 +2,6 @@
 
 use super::layout::{HEADER, Layout, PROGRAM_WORDS, Packed};
 use super::link::{Place, Step};
-use crate::model::Model;
 use crate::program::WeightId;
 
 const STEP_WORDS: usize = 8;
@@ -10,7 +9,7 @@ const IN_FRAME: u32 = 1 << 31;
 
 impl Layout {
     /// Writes header, steps and numbers, and gathers the functions that kernels print.
-    pub(super) fn write_table(&mut self, model: &Model, packed: &[Packed]) {
+    pub(super) fn write_table(&mut self, packed: &[Packed]) {
         let programs = std::mem::take(&mut self.programs);
         let count: usize = programs.iter().flat_map(|p| &p.steps).map(Vec::len).sum();
         let mut constants: Vec<u32> = Vec::new();
@@ -21,7 +20,7 @@ impl Layout {
             self.table[header] = next;
             for (part, steps) in program.steps.iter().enumerate() {
                 for step in steps {
-                    let words = self.encode(model, packed, index, part, step, constants_at, &mut constants);
+                    let words = self.encode(packed, index, part, step, constants_at, &mut constants);
                     self.table.extend(words);
                 }
                 next += steps.len() as u32;
@@ -54,7 +53,6 @@ impl Layout {
     #[allow(clippy::too_many_arguments, reason = "the parts of a table in the making")]
     fn encode(
         &mut self,
-        model: &Model,
         packed: &[Packed],
         program: usize,
         part: usize,
@@ -70,8 +68,8 @@ impl Layout {
         match step {
             Step::Map { function, inputs, output, save } => {
                 let maps = &mut self.printed[part].maps;
-                maps.push((program, function.clone(), inputs.clone(), *output, *save));
-                [0, maps.len() as u32 - 1, *output as u32, saved(save), 0, 0, 0, 0]
+                maps.push((program, function.clone(), inputs.clone(), *output));
+                [0, maps.len() as u32 - 1, *output as u32, saved(save), function.outputs().len() as u32, 0, 0, 0]
             }
             Step::Each { function, inputs, output, save, rows } => {
                 let functions = &mut self.printed[part].functions;
@@ -84,14 +82,11 @@ impl Layout {
                 let [x, y, z] = arguments;
                 [1, index as u32, *output as u32, saved(save), *rows as u32, x, y, z]
             }
-            Step::Affine { weight, bias, transposed, x, output, save } => {
-                let (shape, at) = (model.weights.shape(*weight), packed[weight.0 as usize]);
-                let (rows, depth, matrix) = match transposed {
-                    false => (shape.rows, shape.columns, at.plain),
-                    true => (shape.columns, shape.rows, at.transposed),
-                };
+            Step::Affine { weight, bias, transposed, rows, depth, x, output, save } => {
+                let at = packed[weight.0 as usize];
+                let matrix = if *transposed { at.transposed } else { at.plain };
                 let bias = bias.map_or(0, |b: WeightId| packed[b.0 as usize].plain as u32 + 1);
-                [2, bias, *output as u32, saved(save), rows as u32, *x as u32, depth as u32, matrix as u32]
+                [2, bias, *output as u32, saved(save), *rows as u32, *x as u32, *depth as u32, matrix as u32]
             }
             Step::Copy { from, output, save, rows } => {
                 [3, 0, *output as u32, saved(save), *rows as u32, place(from), 0, 0]
