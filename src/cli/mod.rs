@@ -46,6 +46,7 @@ enum Command {
 /// Runs the command line; returns the exit code.
 pub fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
+    log();
     let result = match &arguments.command {
         Command::Run(a) => run::run(a),
         Command::Train(a) => run::train(a),
@@ -62,4 +63,16 @@ pub fn main() -> std::process::ExitCode {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Sends what the library has to say to stderr: warnings, or as much as `GREYBOX_LOG` asks for (error … trace).
+fn log() {
+    use tracing_subscriber::{Layer, filter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+    let level = std::env::var("GREYBOX_LOG").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(filter::LevelFilter::WARN);
+    // Other crates' messages are for their makers.
+    let own = filter::filter_fn(move |m| m.target().starts_with("greybox") && *m.level() <= level);
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).without_time().with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(own)).init();
 }
