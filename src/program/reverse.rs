@@ -153,6 +153,15 @@ fn gather(builder: &mut Builder, start: usize, width: usize, pieces: &[(usize, V
     match pieces[..] {
         [] => builder.constant(vec![0.0; width]),
         [(first, one)] if first <= start && start + width <= first + one.width => one.slice(start - first, width),
+        // Pieces that all cover the range are added component by component: no text or tape that grows with the width.
+        [(first, one), ref others @ ..]
+            if pieces.iter().all(|(first, view)| *first <= start && start + width <= first + view.width) =>
+        {
+            let add = Arc::new(Function::build(2, |g, x| vec![g.add(x[0], x[1])]));
+            others.iter().fold(one.slice(start - first, width), |sum, (first, other)| {
+                builder.each(add.clone(), &[sum, other.slice(start - first, width)])
+            })
+        }
         _ => {
             let views: Vec<View> = pieces.iter().map(|(_, v)| *v).collect();
             builder.map_with(&views, |g, parts| {

@@ -3,7 +3,7 @@
 use super::{decay, directly, over, penalty};
 use crate::common::{Case, Tolerance, assert_close, model};
 use greybox::device::{Device, Start, cpu::Cpu};
-use greybox::model::Model;
+use greybox::model::{Model, ThetaSpec};
 use greybox::study::{Criterion, Estimate, EstimateConfig, estimate};
 
 /// ds/dt = −0.7 x + 0.2 x² whatever θ: where the data lie does not depend on it, so that minima have closed forms.
@@ -192,4 +192,22 @@ fn points_where_a_trajectory_diverges_are_no_minima() {
     let found = estimate(&over(&device, &case, &[0, 1, 2, 3], 1 << 20), &criteria, &config, 0).unwrap().remove(0);
     assert_close("k", &found.theta, &[0.0], Tolerance { relative: 0.0, absolute: 1e-12 });
     assert_close("value", &[found.value], &[4.0], Tolerance { relative: 1e-5, absolute: 0.0 });
+}
+
+#[test]
+fn an_estimate_that_says_little_says_why() {
+    let spec = ThetaSpec { bounds: Some([8.0, 12.0]), ..ThetaSpec::default() };
+    let of = |value: f64, interval: (f64, f64)| Estimate {
+        criterion: "orthogonality".into(),
+        theta: vec![value],
+        value: 0.0,
+        interval: Some(vec![interval]),
+        deviation: vec![0.1],
+        method: String::new(),
+    };
+    assert_eq!(of(9.7, (9.4, 10.1)).caution(&spec, 0, Some(9.65)), None);
+    let wide = of(8.8, (8.0, 11.2)).caution(&spec, 0, Some(9.25)).unwrap();
+    assert!(wide.contains("80 % of the box") && !wide.contains("end of the box"), "{wide}");
+    let at_end = of(12.0, (11.5, 12.0)).caution(&spec, 0, Some(9.65)).unwrap();
+    assert!(at_end.contains("end of the box [8, 12]") && at_end.contains("outside of the interval"), "{at_end}");
 }
