@@ -70,7 +70,8 @@ impl Estimate {
             }
             if oracle.is_some_and(|o| o < from || o > to) {
                 reasons.push(
-                    "A perfect correction lies outside of the interval: the network is not yet the missing part.".into(),
+                    "A perfect correction lies outside of the interval: the network is not yet the missing part."
+                        .into(),
                 );
             }
         }
