@@ -79,7 +79,7 @@ fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
         truth: pipeline.model.theta_spec(i).truth,
         oracle: *oracle,
         method: format!("argmin of {}, {}", estimate.criterion, estimate.method),
-        note: estimate.caution(&pipeline.model.theta_spec(i), i, *oracle),
+        note: None,
     };
     let pairs = results.estimates.iter().zip(&results.oracles);
     pairs.flat_map(|(e, o)| pipeline.free().into_iter().map(move |i| row(e, o, i))).collect()

@@ -178,6 +178,15 @@ pub fn statements(
             ));
         }
         for &i in &free {
+            if let Some(share) = estimate.share_of_box(&pipeline.model.theta_spec(i), i).filter(|share| *share > 0.5) {
+                out.push(format!(
+                    "{} by {}: the interval covers {:.0} % of the box. Other trajectories of the same kind would put the \
+                     estimate elsewhere: data and network do not settle it; longer training or more of both may.",
+                    pipeline.model.theta[i],
+                    estimate.criterion,
+                    100.0 * share
+                ));
+            }
             if let (Some(oracle), Some(interval)) = (oracle, estimate.interval.as_ref().map(|v| v[i])) {
                 out.push(format!(
                     "{} by {}: a perfect correction would give {}, {} the interval [{}, {}].",

@@ -39,7 +39,7 @@ pub fn print(name: &str, f: &Function, inputs: &[&str]) -> Result<String, String
 ///
 /// `inputs` are names or expressions of type f32, one per input. They are written as given wherever the input is used,
 /// so an expression with operators needs its own parentheses. Intermediate values are named `{prefix}{index}` or
-/// `{prefix}{index}c`; nothing else in the place may have such a name. Errors are those of [`print`].
+/// `{prefix}{index}c`; nothing else in the place may have such a name. Errors are those of [`print()`].
 pub fn body(f: &Function, inputs: &[String], prefix: &str, indent: &str) -> Result<Body, String> {
     assert_eq!(inputs.len(), f.inputs(), "one name per input");
     let mut uses = vec![0usize; f.nodes().len()];

@@ -50,36 +50,10 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Why the estimate of parameter `index` says less than its digits suggest, and what would help; `oracle` is where a
-    /// perfect correction leads. `None` if nothing speaks against it.
-    pub fn caution(&self, spec: &ThetaSpec, index: usize, oracle: Option<f64>) -> Option<String> {
-        let [low, high] = spec.range();
-        let mut reasons = Vec::new();
-        let unit = spec.unit(self.theta[index]);
-        if !(0.005..=0.995).contains(&unit) {
-            reasons.push(format!("It lies at the end of the box [{low}, {high}], where the criterion may still fall."));
-        }
-        if let Some((from, to)) = self.interval.as_ref().map(|v| v[index]) {
-            let share = spec.unit(to) - spec.unit(from);
-            if share > 0.5 {
-                reasons.push(format!(
-                    "The interval covers {:.0} % of the box: with other trajectories of the same kind the estimate would lie \
-                     elsewhere, so data and network do not settle this parameter.",
-                    100.0 * share
-                ));
-            }
-            if oracle.is_some_and(|o| o < from || o > to) {
-                reasons.push(
-                    "A perfect correction lies outside of the interval: the network is not yet the missing part."
-                        .into(),
-                );
-            }
-        }
-        if reasons.is_empty() {
-            return None;
-        }
-        reasons.push("Longer training, more trajectories or a wider box would tell.".into());
-        Some(reasons.join(" "))
+    /// The part of the box of parameter `index` that the interval covers, 0 to 1; `None` without an interval.
+    pub fn share_of_box(&self, spec: &ThetaSpec, index: usize) -> Option<f64> {
+        let (low, high) = self.interval.as_ref()?[index];
+        Some(spec.unit(high) - spec.unit(low))
     }
 }
 

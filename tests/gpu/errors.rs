@@ -111,12 +111,12 @@ fn built((toml, wgsl): &(String, String)) -> Model {
 #[test]
 fn a_model_too_large_for_workgroup_memory_names_the_limit_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
-    let too_large = chain(300, "[4]");
+    let too_large = chain(160, "[4]");
     std::fs::write(folder.path().join("study.toml"), &too_large.0).unwrap();
     std::fs::write(folder.path().join("t.wgsl"), &too_large.1).unwrap();
     for schedule in SCHEDULES {
         let Err(error) = Gpu::open("vulkan", &built(&too_large), Some(schedule), BUDGET) else {
-            panic!("300 states fit the {} schedule", schedule.name());
+            panic!("160 states fit the {} schedule", schedule.name());
         };
         let error = error.to_string();
         for part in ["max_compute_workgroup_storage_size", "16384", schedule.name(), "\nhelp: ", "--device cpu"] {
@@ -128,8 +128,8 @@ fn a_model_too_large_for_workgroup_memory_names_the_limit_and_the_remedy() {
         refused(command.args(["--schedule", schedule.name()]), &["max_compute_workgroup_storage_size", "help: "]);
     }
     // Fewer states and wide layers run, with fewer trajectories per workgroup.
-    let model = built(&chain(24, "[64]"));
-    super::agree("24 states", &model, &Case::random(&model, 9, 2, 1, 0.7).job(&model));
+    let model = built(&chain(12, "[64]"));
+    super::agree("12 states", &model, &Case::random(&model, 9, 2, 1, 0.7).job(&model));
 }
 
 #[test]

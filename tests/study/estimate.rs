@@ -3,7 +3,7 @@
 use super::{decay, directly, over, penalty};
 use crate::common::{Case, Tolerance, assert_close, model};
 use greybox::device::{Device, Start, cpu::Cpu};
-use greybox::model::{Model, ThetaSpec};
+use greybox::model::{Model, Scale, ThetaSpec};
 use greybox::study::{Criterion, Estimate, EstimateConfig, estimate};
 
 /// ds/dt = −0.7 x + 0.2 x² whatever θ: where the data lie does not depend on it, so that minima have closed forms.
@@ -195,19 +195,18 @@ fn points_where_a_trajectory_diverges_are_no_minima() {
 }
 
 #[test]
-fn an_estimate_that_says_little_says_why() {
-    let spec = ThetaSpec { bounds: Some([8.0, 12.0]), ..ThetaSpec::default() };
-    let of = |value: f64, interval: (f64, f64)| Estimate {
+fn the_share_of_the_box_is_taken_along_its_scale() {
+    let of = |low: f64, high: f64| Estimate {
         criterion: "orthogonality".into(),
-        theta: vec![value],
+        theta: vec![low],
         value: 0.0,
-        interval: Some(vec![interval]),
+        interval: Some(vec![(low, high)]),
         deviation: vec![0.1],
         method: String::new(),
     };
-    assert_eq!(of(9.7, (9.4, 10.1)).caution(&spec, 0, Some(9.65)), None);
-    let wide = of(8.8, (8.0, 11.2)).caution(&spec, 0, Some(9.25)).unwrap();
-    assert!(wide.contains("80 % of the box") && !wide.contains("end of the box"), "{wide}");
-    let at_end = of(12.0, (11.5, 12.0)).caution(&spec, 0, Some(9.65)).unwrap();
-    assert!(at_end.contains("end of the box [8, 12]") && at_end.contains("outside of the interval"), "{at_end}");
+    let linear = ThetaSpec { bounds: Some([8.0, 12.0]), ..ThetaSpec::default() };
+    assert_eq!(of(9.0, 12.0).share_of_box(&linear, 0), Some(0.75));
+    let logarithmic = ThetaSpec { bounds: Some([1.0, 100.0]), scale: Scale::Log, ..ThetaSpec::default() };
+    assert!((of(1.0, 10.0).share_of_box(&logarithmic, 0).unwrap() - 0.5).abs() < 1e-12);
+    assert_eq!(Estimate { interval: None, ..of(9.0, 9.1) }.share_of_box(&linear, 0), None);
 }
