@@ -44,6 +44,10 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.model, false)?;
     let model = study.model()?;
     let device = arguments.device.open(&model)?;
+    if device.description().starts_with("gpu") {
+        // Which of several adapters it is, and whether it is a software one.
+        eprintln!("device: {}", device.description());
+    }
     let weights = match &arguments.weights {
         Some(path) => load_weights(path, &model.weights)?,
         None if model.weights.per_member() == 0 => crate::program::Weights::zeros(&model.weights, 1),

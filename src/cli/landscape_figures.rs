@@ -22,9 +22,12 @@ pub fn landscape_figures(
     estimates: &[Estimate],
     oracles: &[Option<f64>],
 ) -> Result<Vec<(PathBuf, Figure)>, Failure> {
-    match landscape.axes.as_slice() {
-        [axis] => Ok(vec![lines(pipeline, landscape, axis, estimates, oracles)?]),
-        [rows, columns] => heat_maps(pipeline, landscape, rows, columns, estimates),
+    // More would not be seen, and would be held several times over.
+    let most = if landscape.axes.len() == 1 { 2001 } else { 201 };
+    let shown = landscape.thinned(most);
+    match shown.axes.as_slice() {
+        [axis] => Ok(vec![lines(pipeline, &shown, axis, estimates, oracles)?]),
+        [rows, columns] => heat_maps(pipeline, &shown, rows, columns, estimates),
         _ => Ok(Vec::new()),
     }
 }

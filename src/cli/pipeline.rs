@@ -268,8 +268,8 @@ impl Pipeline {
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
-        let result = landscape(&sweep, &self.model.objective, axes, base)?;
-        write_landscape(&self.out.join("landscape.npz"), &result)?;
+        let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
+        write_landscape(&self.out.join("landscape.npz"), &mut result)?;
         self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));
         Ok(Some(result))
     }
@@ -299,15 +299,23 @@ impl Pipeline {
     }
 }
 
-fn write_landscape(path: &Path, landscape: &Landscape) -> Result<(), Failure> {
+/// Writes a landscape; its vectors are lent to the writer and come back, so that a large one is not copied.
+fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure> {
     let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
-    let mut arrays: Vec<(String, Array)> =
-        landscape.axes.iter().map(|a| (format!("axis/{}", a.name), Array::vector(a.values.clone()))).collect();
-    for (name, values) in landscape.quantities.iter().chain([&("failures".to_string(), landscape.failures.clone())]) {
-        arrays.push((name.clone(), Array { shape: shape.clone(), values: values.clone() }));
+    let axes = landscape.axes.iter_mut().map(|a| (format!("axis/{}", a.name), vec![a.values.len()], &mut a.values));
+    let quantities = landscape.quantities.iter_mut().map(|(name, values)| (name.clone(), shape.clone(), values));
+    let failures = std::iter::once(("failures".to_string(), shape.clone(), &mut landscape.failures));
+    let mut lent: Vec<(String, Array, &mut Vec<f64>)> = axes
+        .chain(quantities)
+        .chain(failures)
+        .map(|(name, shape, values)| (name, Array { shape, values: std::mem::take(values) }, values))
+        .collect();
+    let views: Vec<(&str, &Array, Element)> = lent.iter().map(|(n, a, _)| (n.as_str(), a, Element::F64)).collect();
+    let written = write_npz(path, &views);
+    for (_, array, values) in &mut lent {
+        **values = std::mem::take(&mut array.values);
     }
-    let views: Vec<(&str, &Array, Element)> = arrays.iter().map(|(n, a)| (n.as_str(), a, Element::F64)).collect();
-    Ok(write_npz(path, &views)?)
+    Ok(written?)
 }
 
 /// Refuses studies without free parameters where an estimate is asked for.

@@ -105,6 +105,34 @@ impl Landscape {
         values
     }
 
+    /// The same landscape with at most `most` values per axis, evenly chosen and the ends included: what a figure can show.
+    pub fn thinned(&self, most: usize) -> Landscape {
+        let kept: Vec<Vec<usize>> = self
+            .axes
+            .iter()
+            .map(|axis| {
+                let last = axis.values.len().saturating_sub(1);
+                let count = axis.values.len().min(most.max(2));
+                (0..count).map(|i| i * last / count.saturating_sub(1).max(1)).collect()
+            })
+            .collect();
+        let mut positions = vec![0];
+        for (axis, kept) in self.axes.iter().zip(&kept) {
+            positions = positions.iter().flat_map(|p| kept.iter().map(move |i| p * axis.values.len() + i)).collect();
+        }
+        let pick = |values: &[f64], at: &[usize]| at.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        Landscape {
+            axes: self
+                .axes
+                .iter()
+                .zip(&kept)
+                .map(|(a, at)| Axis { values: pick(&a.values, at), ..a.clone() })
+                .collect(),
+            quantities: self.quantities.iter().map(|(name, v)| (name.clone(), pick(v, &positions))).collect(),
+            failures: pick(&self.failures, &positions),
+        }
+    }
+
     /// Position of the least finite value of a quantity.
     pub fn minimum(&self, name: &str) -> Option<usize> {
         let values = self.quantity(name)?;

@@ -64,7 +64,8 @@ fn without_any_adapter() {
     let mut command = eval(&nowhere, folder.path());
     hidden(&mut command);
     let output = command.output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !text.contains("error") && !text.contains("gpu"), "{text}");
     let mut command = greybox(&nowhere);
     hidden(&mut command);
     let output = command.arg("devices").output().unwrap();

@@ -108,3 +108,26 @@ fn without_observations_there_is_no_rmse_but_there_are_penalties() {
     assert_eq!(found.minimum("rmse"), None);
     assert!(found.quantity("penalty/least_action").unwrap().iter().all(|v| v.is_finite() && *v > 0.0));
 }
+
+#[test]
+fn a_thinned_landscape_keeps_ends_and_values_in_place() {
+    let axis = |index: usize, count: usize| Axis {
+        index,
+        name: format!("p{index}"),
+        values: (0..count).map(|i| i as f64).collect(),
+    };
+    let (rows, columns) = (axis(0, 11), axis(1, 4));
+    let value = |r: f64, c: f64| 100.0 * r + c;
+    let grid = |rows: &Axis, columns: &Axis| -> Vec<f64> {
+        rows.values.iter().flat_map(|r| columns.values.iter().map(move |c| value(*r, *c))).collect()
+    };
+    let values = grid(&rows, &columns);
+    let whole =
+        Landscape { quantities: vec![("rmse".into(), values.clone())], failures: values, axes: vec![rows, columns] };
+    let thin = whole.thinned(6);
+    assert_eq!(thin.axes[0].values, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+    assert_eq!(thin.axes[1].values, [0.0, 1.0, 2.0, 3.0], "a short axis stays");
+    assert_eq!(thin.quantity("rmse").unwrap(), grid(&thin.axes[0], &thin.axes[1]));
+    assert_eq!(thin.failures, thin.quantity("rmse").unwrap());
+    assert_eq!(whole.thinned(100), whole);
+}
