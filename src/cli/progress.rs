@@ -30,14 +30,9 @@ impl Progress {
 
     /// Shows a finished epoch.
     pub fn show(&self, m: &EpochMetrics) {
-        let penalties: Vec<String> = self.names.iter().zip(&m.penalties).map(|(n, v)| format!("{n} {v:.3e}")).collect();
-        let text = format!(
-            "loss {:.3e}, {}, rate {:.1e}, {:.0} trajectories/s",
-            m.loss,
-            penalties.join(", "),
-            m.rate,
-            m.trajectories_per_s
-        );
+        let penalties: String = self.names.iter().zip(&m.penalties).map(|(n, v)| format!(", {n} {v:.3e}")).collect();
+        let (loss, rate, speed) = (m.loss, m.rate, m.trajectories_per_s);
+        let text = format!("loss {loss:.3e}{penalties}, rate {rate:.1e}, {speed:.0} trajectories/s");
         match &self.bar {
             Some(bar) => {
                 bar.set_message(text);

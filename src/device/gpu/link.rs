@@ -204,9 +204,14 @@ impl Linker<'_> {
                 self.linked.products.push(product);
                 continue;
             }
-            let output = pool.take(width);
+            let reused = self.dying_argument(operation, index, width, &last, range.start);
+            let output = match reused {
+                Some(argument) => self.work[argument].expect("it has rows"),
+                None => pool.take(width),
+            };
             self.steps(part, operation, width, output, save, &mut pool);
             self.work[index] = Some(output);
+            release[index].retain(|dead| Some(*dead) != reused);
             release[last[index]].push(index);
             for dead in release[index].drain(..) {
                 pool.give(self.work[dead].expect("it has rows"), values[dead].width);
@@ -224,6 +229,24 @@ impl Linker<'_> {
             if part == 0 { self.linked.outputs.push(row) } else { self.linked.cotangents.push(row) }
         }
         self.linked.work[part] = pool.top();
+    }
+
+    /// The argument of a component-wise function that is read for the last time: its rows serve the result, since every
+    /// component is read before its own place is written.
+    fn dying_argument(
+        &self,
+        operation: &Operation,
+        index: usize,
+        width: usize,
+        last: &[usize],
+        first: usize,
+    ) -> Option<usize> {
+        let Operation::Map { arguments, over: Over::Component, .. } = operation else { return None };
+        let values = &self.program.program.values;
+        arguments.iter().map(|view| view.value.index()).find(|argument| {
+            let own = *argument >= first && !matches!(values[*argument].operation, Operation::Input(_));
+            own && last[*argument] == index && values[*argument].width == width
+        })
     }
 
     fn steps(
