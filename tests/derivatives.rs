@@ -2,7 +2,7 @@
 //! stop-gradients held, for every solver, penalty, network kind and way of composing a model.
 
 mod common;
-use common::{Case, Tolerance, assert_close, model};
+use common::{COMPOSED, Case, Tolerance, assert_close, model};
 use greybox::device::reference::{Held, Point, objective};
 use greybox::device::{Device, Start, Wanted, cpu::Cpu};
 use greybox::model::{KINDS, Model};
@@ -111,33 +111,12 @@ fn every_activation_and_network_kind() {
 
 #[test]
 fn compositions() {
-    let wgsl = "
-struct State { x: f32, v: f32 }
-struct Theta { k: f32, c: f32 }
-struct Input { force: f32, heat: f32 }
-struct Output { x: f32, power: f32, learned: f32 }
-fn spring(s: State, k: f32, c: f32) -> State { return State(s.v, -k * s.x - c * s.v); }
-fn physics(s: State, u: Input, theta: Theta) -> State {
-    var r = spring(s, theta.k, theta.c);
-    r.v += u.force;
-    if (s.x > 0.1) { r.v -= sqrt(s.x); } else { r.v += 0.2 * s.x * s.x; }
-    return r;
-}
-fn features_a(s: State, u: Input, f: State) -> array<f32, 4> { return array<f32, 4>(s.x, u.heat, stopgrad(f.v), f.x); }
-fn features_b(s: State, theta: Theta, t: f32) -> vec2f { return vec2f(s.v * theta.c, cos(t)); }
-fn features_see(s: State) -> array<f32, 1> { return array<f32, 1>(s.x); }
-fn rhs(s: State, u: Input, theta: Theta, f: State, a: array<f32, 1>, b: array<f32, 2>) -> State {
-    return State(f.x + b[0], f.v * exp(0.1 * a[0]) + b[1] - 0.1 * stopgrad(b[0]) * s.x);
-}
-fn observe(s: State, u: Input, theta: Theta, t: f32, see: array<f32, 1>) -> Output {
-    return Output(s.x, u.force * s.v + theta.k * t, see[0] * s.v);
-}";
     let nets = "[net.a]\nkind = \"mlp\"\nhidden = [3]\n[net.b]\nkind = \"mlp\"\nhidden = [4]\nbias = false\n\
                 [net.see]\nkind = \"mlp\"\nhidden = [3]\nactivation = \"softplus\"";
     for inputs in ["linear", "hold"] {
         let toml = toml("rk4", 2, &["balance", "orthogonality"], nets)
             .replace("[theta]", &format!("inputs = \"{inputs}\"\n[theta]"));
-        let model = model(&toml, wgsl);
+        let model = model(&toml, COMPOSED);
         let mut case = Case::random(&model, 4, 4, 5, 0.6);
         three_ways(&format!("composition, {inputs}"), &model, &case);
         case.trajectories.times = Some(vec![0.0, 0.1, 0.35, 0.4, 0.9]);

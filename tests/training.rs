@@ -10,58 +10,16 @@ mod optimiser;
 #[path = "training/resume.rs"]
 mod resume;
 
-use common::model;
-use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};
-use greybox::model::{Model, Objective};
+use common::{SPRING, model, windows};
+use greybox::device::{Device, Trajectories, cpu::Cpu};
+use greybox::model::Model;
 use greybox::program::Weights;
-use greybox::rng::{Purpose, Stream};
 use greybox::train::{EpochMetrics, TrainConfig, Trained, Training};
-
-/// A spring whose damping the model does not know.
-const SPRING: &str = "
-struct State { x: f32, v: f32 }
-struct Theta { k: f32 }
-fn physics(s: State, theta: Theta) -> State { return State(s.v, -theta.k * s.x); }
-fn features(s: State, theta: Theta) -> array<f32, 3> { return array<f32, 3>(s.x, s.v, theta.k); }";
 
 fn spring() -> Model {
     let toml = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0]\n[net.g]\nkind = \"mlp\"\nhidden = [8]\n\
                 [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"orthogonality\"\nweight = 0.01\n";
     model(toml, SPRING)
-}
-
-/// Windows of the true spring: k = 1, damping 0.8 v.
-fn windows(count: usize, seed: u64) -> Trajectories {
-    let truth = model(
-        "[model]\nphysics = \"t.wgsl\"\n[solver]\nmethod = \"rk4\"\ndt = 0.2\n",
-        "struct State { x: f32, v: f32 }\n\
-         fn physics(s: State) -> State { return State(s.v, -s.x - 0.8 * s.v); }",
-    );
-    let stream = Stream::new(seed, Purpose::Simulation);
-    let mut data = Trajectories {
-        count,
-        steps: 5,
-        start: Start::States((0..2 * count as u32).map(|i| 4.0 * stream.uniform(i, 0) - 2.0).collect()),
-        inputs: Vec::new(),
-        t0: Vec::new(),
-        times: None,
-        targets: None,
-        residual_scale: None,
-    };
-    let rows: Vec<u32> = (0..count as u32).collect();
-    let job = Job {
-        trajectories: &data,
-        rows: &rows,
-        theta: &[],
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &Weights::zeros(&truth.weights, 1),
-        objective: &Objective::default(),
-    };
-    let predictions = Cpu::<f64>::new(&truth, 0).simulate(&job).unwrap().predictions;
-    data.targets = Some(predictions);
-    data
 }
 
 fn settings() -> TrainConfig {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
-use crate::device::{DescentSetup, DescentState, Device, Job, Precision, StepCost, Trajectories, Wanted};
+use crate::device::{DescentState, Device, Job, Precision, StepCost, Trajectories, Wanted};
 use crate::model::{Model, Objective, PenaltySpec, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
@@ -97,15 +97,7 @@ struct Line<'a> {
     gflops: Option<f64>,
     /// Of a training step that stays on the device.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    cost: Option<Cost>,
-}
-
-/// What a step of resident training moves.
-#[derive(Clone, Copy, Serialize)]
-struct Cost {
-    dispatches: usize,
-    bytes: usize,
-    steps_per_readback: usize,
+    cost: Option<StepCost>,
 }
 
 /// Runs the command.
@@ -166,21 +158,10 @@ fn resident(
     weights: &Weights,
     objective: &Objective,
     repeats: usize,
-) -> Result<Option<(Vec<f64>, Cost)>, Failure> {
+) -> Result<Option<(Vec<f64>, StepCost)>, Failure> {
     const TOGETHER: usize = 8;
-    let config = TrainConfig::default();
-    let setup = DescentSetup {
-        trajectories: &work.trajectories,
-        objective,
-        batch: work.rows.len(),
-        draws: 1,
-        seed: 0,
-        betas: config.betas,
-        epsilon: config.epsilon,
-        weight_decay: config.weight_decay,
-        clip_value: config.clip_value,
-        clip_norm: config.clip_norm,
-    };
+    let config = TrainConfig { batch: work.rows.len(), ..TrainConfig::default() };
+    let setup = config.descent(&work.trajectories, objective);
     let Some(descent) = device.descent(setup) else { return Ok(None) };
     let mut descent = descent?;
     let zeros = vec![0.0; weights.values.len()];
@@ -188,9 +169,9 @@ fn resident(
     descent.load(&state)?;
     let order = work.rows.repeat(TOGETHER);
     let (times, _) = measure(repeats, true, || Ok(descent.epoch(&order, config.rate[0])?))?;
-    let StepCost { dispatches, bytes, steps_per_readback, .. } = descent.cost()?;
+    let cost = descent.cost()?;
     let times = times.into_iter().map(|t| t / TOGETHER as f64).collect();
-    Ok(Some((times, Cost { dispatches, bytes, steps_per_readback })))
+    Ok(Some((times, cost)))
 }
 
 /// Steps that the host takes with the device's gradients.
@@ -232,9 +213,11 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
     }
     if let Some(cost) = lines.iter().find_map(|l| l.cost) {
         println!(
-            "a training step: {} dispatches, {:.1} MB of buffers read and written, one read by the host per {} steps",
+            "a training step: {} dispatches, {:.1} MB of buffers read and written, {:.2} Gflop, one read by the host per {} \
+             steps",
             cost.dispatches,
             cost.bytes as f64 / 1e6,
+            cost.flops / 1e9,
             cost.steps_per_readback
         );
     }

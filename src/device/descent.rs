@@ -3,6 +3,7 @@
 use super::batch::Trajectories;
 use super::result::DeviceError;
 use crate::model::Objective;
+use serde::Serialize;
 
 /// What stays the same from step to step.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +68,7 @@ pub struct Steps {
 }
 
 /// What one step costs a device.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepCost {
     /// Kernels started.
     pub dispatches: usize,

@@ -1,5 +1,7 @@
 //! `[train]`
 
+use crate::device::{DescentSetup, Trajectories};
+use crate::model::Objective;
 use serde::Deserialize;
 
 /// `[train]`: how the weights are fitted. All defaults are the published settings of adaptive grey-box training.
@@ -82,6 +84,22 @@ impl TrainConfig {
                     (format!("train.betas = {:?} are not in [0, 1)", self.betas), "use for example [0.9, 0.999]".into())
                 })
             })
+    }
+
+    /// What a device needs to take the steps by itself.
+    pub fn descent<'a>(&self, trajectories: &'a Trajectories, objective: &'a Objective) -> DescentSetup<'a> {
+        DescentSetup {
+            trajectories,
+            objective,
+            batch: self.batch,
+            draws: self.draws,
+            seed: self.seed,
+            betas: self.betas,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            clip_value: self.clip_value,
+            clip_norm: self.clip_norm,
+        }
     }
 
     /// Learning rate of an epoch: rate₀ · (rate₁ / rate₀)^(epoch / epochs).

@@ -5,8 +5,7 @@ use super::config::TrainConfig;
 use super::optimiser::{AdamW, clip};
 use super::prior::draw_theta;
 use crate::device::{
-    Descent, DescentSetup, DescentState, Device, DeviceError, Evaluation, Job, StepReport, Trajectories, Wanted,
-    describe_failures,
+    Descent, DescentState, Device, DeviceError, Evaluation, Job, StepReport, Trajectories, Wanted, describe_failures,
 };
 use crate::model::{Objective, initialise};
 use crate::program::Weights;
@@ -161,19 +160,7 @@ impl Training<'_> {
 
     /// Training on the device, where it can do that by itself.
     fn resident(&self, state: &Checkpoint) -> Result<Option<Box<dyn Descent + '_>>, TrainError> {
-        let config = self.config;
-        let setup = DescentSetup {
-            trajectories: self.train,
-            objective: self.objective,
-            batch: config.batch,
-            draws: config.draws,
-            seed: config.seed,
-            betas: config.betas,
-            epsilon: config.epsilon,
-            weight_decay: config.weight_decay,
-            clip_value: config.clip_value,
-            clip_norm: config.clip_norm,
-        };
+        let setup = self.config.descent(self.train, self.objective);
         let Some(descent) = self.device.descent(setup) else { return Ok(None) };
         let mut descent = descent?;
         let optimiser = &state.optimiser;

@@ -1,7 +1,7 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use greybox::device::{Job, Start, Trajectories};
+use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};
 use greybox::model::Model;
 use greybox::program::Weights;
 use greybox::rng::{Purpose, Stream};
@@ -48,6 +48,52 @@ pub fn assert_close(name: &str, found: &[f64], expected: &[f64], tolerance: Tole
 pub fn model(toml: &str, wgsl: &str) -> Model {
     let study = Study::parse(Path::new("test.toml"), toml.to_string(), false).unwrap_or_else(|e| panic!("{e}"));
     Model::compile(study.spec, "test.wgsl", wgsl).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// WGSL of everything that a model may be composed of: inputs, branches, helpers, networks a and b in rhs, see in observe.
+pub const COMPOSED: &str = "
+struct State { x: f32, v: f32 }
+struct Theta { k: f32, c: f32 }
+struct Input { force: f32, heat: f32 }
+struct Output { x: f32, power: f32, learned: f32 }
+fn spring(s: State, k: f32, c: f32) -> State { return State(s.v, -k * s.x - c * s.v); }
+fn physics(s: State, u: Input, theta: Theta) -> State {
+    var r = spring(s, theta.k, theta.c);
+    r.v += u.force;
+    if (s.x > 0.1) { r.v -= sqrt(s.x); } else { r.v += 0.2 * s.x * s.x; }
+    return r;
+}
+fn features_a(s: State, u: Input, f: State) -> array<f32, 4> { return array<f32, 4>(s.x, u.heat, stopgrad(f.v), f.x); }
+fn features_b(s: State, theta: Theta, t: f32) -> vec2f { return vec2f(s.v * theta.c, cos(t)); }
+fn features_see(s: State) -> array<f32, 1> { return array<f32, 1>(s.x); }
+fn rhs(s: State, u: Input, theta: Theta, f: State, a: array<f32, 1>, b: array<f32, 2>) -> State {
+    return State(f.x + b[0], f.v * exp(0.1 * a[0]) + b[1] - 0.1 * stopgrad(b[0]) * s.x);
+}
+fn observe(s: State, u: Input, theta: Theta, t: f32, see: array<f32, 1>) -> Output {
+    return Output(s.x, u.force * s.v + theta.k * t, see[0] * s.v);
+}";
+
+/// A spring whose damping the model does not know.
+pub const SPRING: &str = "
+struct State { x: f32, v: f32 }
+struct Theta { k: f32 }
+fn physics(s: State, theta: Theta) -> State { return State(s.v, -theta.k * s.x); }
+fn features(s: State, theta: Theta) -> array<f32, 3> { return array<f32, 3>(s.x, s.v, theta.k); }";
+
+/// Windows of the true spring: k = 1, damping 0.8 v.
+pub fn windows(count: usize, seed: u64) -> Trajectories {
+    let truth = model(
+        "[model]\nphysics = \"t.wgsl\"\n[solver]\nmethod = \"rk4\"\ndt = 0.2\n",
+        "struct State { x: f32, v: f32 }\nfn physics(s: State) -> State { return State(s.v, -s.x - 0.8 * s.v); }",
+    );
+    let stream = Stream::new(seed, Purpose::Simulation);
+    let states = (0..2 * count as u32).map(|i| 4.0 * stream.uniform(i, 0) - 2.0).collect();
+    let mut data = Trajectories::from_states(count, 5, states);
+    let (rows, weights) = (data.rows(), Weights::zeros(&truth.weights, 1));
+    let job = Job::new(&data, &rows, &[], &weights, &truth.objective);
+    let predictions = Cpu::<f64>::new(&truth, 0).simulate(&job).unwrap().predictions;
+    data.targets = Some(predictions);
+    data
 }
 
 /// Random inputs for a model.

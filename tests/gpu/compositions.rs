@@ -2,32 +2,13 @@
 //! samples; and models that lack something.
 
 use super::{BOTH, Judge, SCHEDULES, agree, open};
-use crate::common::{Case, model};
+use crate::common::{COMPOSED, Case, model};
 use greybox::device::{Device, Job, Start};
 use greybox::model::Model;
 use greybox::program::Weights;
 
-const PARTS: &str = "
-struct State { x: f32, v: f32 }
-struct Theta { k: f32, c: f32 }
-struct Input { force: f32, heat: f32 }
-struct Output { x: f32, power: f32, learned: f32 }
-fn spring(s: State, k: f32, c: f32) -> State { return State(s.v, -k * s.x - c * s.v); }
-fn physics(s: State, u: Input, theta: Theta) -> State {
-    var r = spring(s, theta.k, theta.c);
-    r.v += u.force;
-    if (s.x > 0.1) { r.v -= sqrt(s.x); } else { r.v += 0.2 * s.x * s.x; }
-    return r;
-}
-fn features_a(s: State, u: Input, f: State) -> array<f32, 4> { return array<f32, 4>(s.x, u.heat, stopgrad(f.v), f.x); }
-fn features_b(s: State, theta: Theta, t: f32) -> vec2f { return vec2f(s.v * theta.c, cos(t)); }
-fn features_see(s: State) -> array<f32, 1> { return array<f32, 1>(s.x); }
-fn rhs(s: State, u: Input, theta: Theta, f: State, a: array<f32, 1>, b: array<f32, 2>) -> State {
-    return State(f.x + b[0], f.v * exp(0.1 * a[0]) + b[1] - 0.1 * stopgrad(b[0]) * s.x);
-}
-fn observe(s: State, u: Input, theta: Theta, t: f32, see: array<f32, 1>) -> Output {
-    return Output(s.x, u.force * s.v + theta.k * t, see[0] * s.v);
-}
+/// What the composed model starts from, given an observation.
+const INITIAL: &str = "
 fn initial(y: Output, theta: Theta) -> State { return State(y.x / theta.c, theta.k * y.power - sqrt(1.0 + y.x * y.x)); }";
 
 /// Two networks in rhs, one of them without biases, and one in observe.
@@ -40,7 +21,7 @@ fn composed(inputs: &str, method: &str) -> Model {
          [solver]\nmethod = \"{method}\"\ndt = 0.2\nsubsteps = 2\n\
          [[penalty]]\nkind = \"balance\"\nweight = 0.3\n[[penalty]]\nkind = \"orthogonality\"\nweight = 0.3\n"
     );
-    model(&toml, PARTS)
+    model(&toml, &format!("{COMPOSED}{INITIAL}"))
 }
 
 #[test]

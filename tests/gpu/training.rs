@@ -2,40 +2,18 @@
 //! checkpoint and whatever the speed; draws from every prior; divergence and lost adapters.
 
 use super::{SCHEDULES, open};
-use crate::common::{Tolerance, assert_close, model};
+use crate::common::{SPRING, Tolerance, assert_close, model, windows};
 use greybox::device::gpu::Gpu;
-use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};
+use greybox::device::{Device, Start, Trajectories, cpu::Cpu};
 use greybox::model::{Model, Objective};
 use greybox::program::Weights;
 use greybox::rng::{Purpose, Stream};
 use greybox::train::{Checkpoint, EpochMetrics, TrainConfig, TrainError, Trained, Training};
 use std::path::Path;
 
-const SPRING: &str = "
-struct State { x: f32, v: f32 }
-struct Theta { k: f32 }
-fn physics(s: State, theta: Theta) -> State { return State(s.v, -theta.k * s.x); }
-fn features(s: State, theta: Theta) -> array<f32, 3> { return array<f32, 3>(s.x, s.v, theta.k); }";
-
 const TOML: &str = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0]\n[net.g]\nkind = \"mlp\"\nhidden = [8]\n\
                     [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"orthogonality\"\nweight = 0.01\n\
                     [[penalty]]\nkind = \"log_least_action\"\nweight = 0.001\n";
-
-/// Windows of the true spring: k = 1, damping 0.8 v.
-fn windows(count: usize, seed: u64) -> Trajectories {
-    let truth = model(
-        "[model]\nphysics = \"t.wgsl\"\n[solver]\nmethod = \"rk4\"\ndt = 0.2\n",
-        "struct State { x: f32, v: f32 }\nfn physics(s: State) -> State { return State(s.v, -s.x - 0.8 * s.v); }",
-    );
-    let stream = Stream::new(seed, Purpose::Simulation);
-    let states = (0..2 * count as u32).map(|i| 4.0 * stream.uniform(i, 0) - 2.0).collect();
-    let mut data = Trajectories::from_states(count, 5, states);
-    let (rows, weights) = (data.rows(), Weights::zeros(&truth.weights, 1));
-    let job = Job::new(&data, &rows, &[], &weights, &truth.objective);
-    let predictions = Cpu::<f64>::new(&truth, 0).simulate(&job).unwrap().predictions;
-    data.targets = Some(predictions);
-    data
-}
 
 fn settings() -> TrainConfig {
     TrainConfig { epochs: 8, batch: 16, rate: [1e-2, 1e-3], checkpoint_every: 2, ..TrainConfig::default() }

@@ -75,7 +75,7 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let (most, what, limit, rows) = by_limit.into_iter().min_by_key(|l| l.0).expect("three limits");
     if most == 0 {
         return Err(format!(
-            "{what} of {ALIGN} trajectories need {} bytes, more than {limit} allows; use shorter windows, fewer substeps or a smaller network, or --device cpu",
+            "{what} of {ALIGN} trajectories need {} bytes, more than {limit} allows",
             rows * ALIGN * 4
         ));
     }

@@ -60,7 +60,7 @@ impl Gpu {
             workgroups: self.context.limits.max_compute_workgroups_per_dimension as usize,
         };
         let plan = plan::plan(&sizes, &allowed).map_err(|message| {
-            self.context.error(message, "use shorter windows, a smaller network, or --device cpu")
+            self.context.error(message, "use shorter windows, fewer substeps or a smaller network, or --device cpu")
         })?;
         let batch_stride = samples.next_multiple_of(plan::ALIGN);
         let count = trajectories.count;
