@@ -118,7 +118,12 @@ fn networks(model: &Model) -> Vec<(&'static str, String)> {
     }
     let line = |network: &crate::model::Network| {
         let sizes: Vec<String> = network.sizes.iter().map(usize::to_string).collect();
-        let ids = network.layers.iter().flat_map(|(w, b)| [Some(*w), *b]).flatten();
+        let ids = network
+            .layers
+            .iter()
+            .flat_map(|l| [Some(l.weight), l.bias])
+            .flatten()
+            .chain(network.layers.iter().flat_map(|l| l.norm).flatten());
         let parameters: usize = ids.map(|id| model.weights.shape(id).len()).sum();
         let (kind, activation) = (format!("{:?}", network.kind), format!("{:?}", network.activation));
         let text = format!(

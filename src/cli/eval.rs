@@ -81,7 +81,7 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
         let (n, p) = (model.state.len(), model.theta.len());
         for shape in model.weights.shapes() {
             let values = g.weights[shape.offset..shape.offset + shape.len()].to_vec();
-            out.push((format!("grad/{}", shape.name), shape.dimensions(), values));
+            out.push((format!("grad/{}", shape.name), shape.dimensions.clone(), values));
         }
         out.push(("grad_s0".into(), vec![job.samples(), n], g.start));
         out.push(("grad_theta".into(), vec![job.samples(), p], g.theta));

@@ -14,7 +14,8 @@ pub enum Start {
     Observations(Vec<f64>),
 }
 
-/// A set of trajectories of equal length. Arrays are row-major.
+/// A set of trajectories of equal length. Arrays are row-major; n and k are numbers in a state and an observation, on a
+/// grid `[channel, cell]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trajectories {
     /// Number of trajectories.
@@ -31,7 +32,7 @@ pub struct Trajectories {
     pub times: Option<Vec<f64>>,
     /// Observations `[count, T, k]`, NaN = missing.
     pub targets: Option<Vec<f64>>,
-    /// Residuals are divided by these `[k]` in the loss; `None` for 1.
+    /// Residuals are divided by these in the loss, one per output (channel); `None` for 1.
     pub residual_scale: Option<Vec<f64>>,
 }
 
@@ -127,7 +128,7 @@ impl<'a> Job<'a> {
     /// Checks every length and every value that a rollout reads.
     pub fn check(&self, model: &Model) -> Result<(), DeviceError> {
         let t = self.trajectories;
-        let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
+        let (n, p, m, k) = (model.state_len(), model.theta.len(), model.inputs.len(), model.output_len());
         let expect = |name: &str, found: usize, expected: usize, shape: &str| {
             if found == expected {
                 return Ok(());
@@ -168,7 +169,7 @@ impl<'a> Job<'a> {
             }
         }
         if let Some(scale) = &t.residual_scale {
-            expect("residual scale", scale.len(), k, "k")?;
+            expect("residual scale", scale.len(), model.outputs.len(), "k")?;
         }
         expect("theta", self.theta.len(), self.samples() * p, "B x p")?;
         if self.groups == 0 || !self.samples().is_multiple_of(self.groups) {

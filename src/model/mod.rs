@@ -3,6 +3,7 @@
 //! A model is three programs: **encode** (observation to initial state), **evolve** (ds/dt and the observables of the
 //! penalties) and **observe** (state to prediction). Devices run them; none knows what a pendulum is.
 
+mod build;
 mod compose;
 mod error;
 mod network;
@@ -12,9 +13,9 @@ mod weights_file;
 
 pub use compose::{Model, ports};
 pub use error::ModelError;
-pub use network::{Activation, Network, NetworkKind};
+pub use network::{Activation, Network, NetworkKind, Scope};
 pub use objective::{KINDS, Objective, ObjectiveTerms, Penalty, Seeds, StageObservable, Sums};
 pub use spec::{
-    Interpolation, Method, ModelSpec, ModelTable, NetSpec, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec,
+    GridSpec, Interpolation, Method, ModelSpec, ModelTable, NetSpec, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec,
 };
 pub use weights_file::{initialise, load_weights, save_weights};

@@ -13,17 +13,20 @@ pub fn initialise(table: &WeightTable, networks: &[Network], members: usize, see
     let stream = Stream::new(seed, Purpose::Weights);
     let mut weights = Weights::zeros(table, members);
     let each = table.per_member();
-    for (layer, bias, fan_in) in networks
-        .iter()
-        .flat_map(|n| n.layers.iter().zip(&n.sizes).map(|((weight, bias), fan_in)| (*weight, *bias, *fan_in)))
-    {
-        let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
-        for shape in [Some(layer), bias].into_iter().flatten().map(|id| table.shape(id)) {
+    for layer in networks.iter().flat_map(|n| &n.layers) {
+        let bound = 1.0 / (table.shape(layer.weight).columns.max(1) as f64).sqrt();
+        for shape in [Some(layer.weight), layer.bias].into_iter().flatten().map(|id| table.shape(id)) {
             for member in 0..members {
                 for i in shape.offset..shape.offset + shape.len() {
                     let draw = stream.uniform(i as u32, member as u32);
                     weights.values[member * each + i] = (bound * (2.0 * draw - 1.0)) as f32 as f64;
                 }
+            }
+        }
+        // A normalisation starts with scale 1 and shift 0.
+        if let Some(shape) = layer.norm.map(|[scale, _]| table.shape(scale)) {
+            for member in 0..members {
+                weights.values[member * each + shape.offset..][..shape.len()].fill(1.0);
             }
         }
     }
@@ -41,7 +44,7 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
     for name in file.names() {
         let parts: Vec<&str> = name.rsplitn(3, '.').collect();
         match (parts.as_slice(), parts.get(1).and_then(|l| l.parse::<u32>().ok())) {
-            ([kind @ ("weight" | "bias"), _, net], Some(layer)) => {
+            ([kind @ ("weight" | "bias" | "scale" | "shift"), _, net], Some(layer)) => {
                 tensors.insert((net.to_string(), layer, kind.to_string()), name.to_string());
             }
             _ => {
@@ -71,15 +74,15 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
             return Err(refuse(message, "save all layers of every network of the model"));
         };
         let tensor = file.tensor(&name).map_err(|e| refuse(format!("`{name}`: {e}"), "write the file again"))?;
-        if tensor.shape() != shape.dimensions() {
+        if tensor.shape() != shape.dimensions {
             let message = format!(
                 "`{name}` has shape {:?}, the model needs {:?} (rows = outputs, columns = inputs)",
                 tensor.shape(),
-                shape.dimensions()
+                shape.dimensions
             );
             return Err(refuse(
                 message,
-                "check `hidden` in the TOML and the width of features and of the argument in rhs",
+                "check `hidden` or `channels` in the TOML and the width of features and of the argument in rhs",
             ));
         }
         let values: Vec<f64> = match tensor.dtype() {
@@ -130,7 +133,7 @@ pub fn save_weights(
             } else {
                 part.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect()
             };
-            (s.name.clone(), s.dimensions(), bytes)
+            (s.name.clone(), s.dimensions.clone(), bytes)
         })
         .collect();
     let dtype = if double { Dtype::F64 } else { Dtype::F32 };

@@ -152,7 +152,8 @@ fn symbol(op: BinaryOperator) -> &'static str {
 /// Remedies for what modellers run into most.
 fn remedy(marked: &str, message: &str, grid: bool) -> Option<String> {
     let known = match marked {
-        "Near" if !grid => "`Near` exists only on grids: add a [grid] section to the study",
+        "Near" | "NearFields" if !grid => "`Near` exists only on grids: add a [grid] section to the study",
+        "up" | "down" | "dy" if grid => "on a one-dimensional grid Near has left, right, laplacian and dx",
         "Theta" => "declare the parameters, for example `struct Theta { gravity: f32 }`",
         "Input" => "declare the measured inputs, for example `struct Input { torque: f32 }`",
         "Output" => "declare what is observed, for example `struct Output { angle: f32 }`, or use State",

@@ -16,8 +16,8 @@ const STACK_BYTES: usize = 64 << 20;
 pub struct Context {
     /// Names of the networks.
     pub networks: Vec<String>,
-    /// True if the study has a `[grid]`, which provides `Near`.
-    pub grid: bool,
+    /// Members of `Near` if the study has a `[grid]`, which provides it.
+    pub near: Option<Vec<&'static str>>,
 }
 
 /// A function of the text as a scalar graph.
@@ -42,8 +42,11 @@ pub struct Module {
     pub input: Option<Record>,
     /// Members of `Output`, if declared; without it the state is observed.
     pub output: Option<Record>,
+    /// Members of `Fields`, if declared.
+    pub field_record: Option<Record>,
     physics: Lowered,
     features: Vec<(String, Lowered)>,
+    fields: Option<Lowered>,
     rhs: Option<Lowered>,
     observe: Option<Lowered>,
     initial: Option<Lowered>,
@@ -83,6 +86,11 @@ impl Module {
         self.rhs.as_ref()
     }
 
+    /// Quantities of a cell whose neighbours `rhs` receives, if the text says so.
+    pub fn fields(&self) -> Option<&Lowered> {
+        self.fields.as_ref()
+    }
+
     /// The observed quantities, if the text says so.
     pub fn observe(&self) -> Option<&Lowered> {
         self.observe.as_ref()
@@ -106,22 +114,35 @@ impl Module {
 
 /// Everything from text to lowered functions.
 fn build(text: &str, context: &Context) -> Result<Module, Fault> {
-    let source = source::parse(text, context.grid)?;
+    let source = source::parse(text, context.near.as_deref())?;
     let types = Types::find(&source)?;
     let flat = |ty: Option<Handle<naga::Type>>| ty.map(|ty| record::flatten(&source, ty)).transpose();
     let state = record::flatten(&source, types.state)?;
     let (theta, input, output) = (flat(types.theta)?, flat(types.input)?, flat(types.output)?);
+    let field_record = flat(types.fields)?;
     let lower = Lowering { source: &source, types: &types, networks: &context.networks };
     let physics = lower
         .optional("physics", Kind::Physics)?
         .ok_or_else(|| Fault::new(Span::UNDEFINED, "there is no `fn physics`"))?;
+    if let (Some(own), None) = (source.declarations.functions.get("fields"), &context.near) {
+        return Err(Fault::new(own.name, "`fields` exists only on grids")
+            .help("add a [grid] section to the study, or name this function differently"));
+    }
+    let fields = lower.optional("fields", Kind::Fields)?;
+    if let (Some(_), None) = (types.fields, &fields) {
+        let span = source.declarations.structs.get("Fields").map_or(Span::UNDEFINED, |d| d.name);
+        return Err(Fault::new(span, "`struct Fields` without `fn fields`")
+            .help("write fn fields(s: State, ...) -> Fields, or remove the struct"));
+    }
     Ok(Module {
         state,
         theta,
         input,
         output,
+        field_record,
         physics,
         features: lower.features()?,
+        fields,
         rhs: lower.optional("rhs", Kind::Rhs)?,
         observe: lower.optional("observe", Kind::Observe)?,
         initial: lower.optional("initial", Kind::Initial)?,

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::record::{find, type_name};
-use super::source::Source;
+use super::source::{NEAR, NEAR_FIELDS, Source};
 use naga::{ArraySize, Function, Handle, Scalar, Span, Type, TypeInner};
 
 /// What an argument of a recognised function receives.
@@ -22,8 +22,12 @@ pub enum Role {
     Observation,
     /// The output of the network of this name.
     Network(String),
-    /// The neighbourhood of a grid cell.
+    /// The states around a grid cell.
     Near,
+    /// The value of `fields` in this cell.
+    Fields,
+    /// The values of `fields` around a grid cell.
+    NearFields,
 }
 
 /// One argument of a recognised function.
@@ -40,6 +44,7 @@ pub struct Argument {
 pub(super) enum Kind {
     Physics,
     Features,
+    Fields,
     Rhs,
     Observe,
     Initial,
@@ -54,7 +59,11 @@ impl Kind {
             Kind::Features => {
                 "a State, Theta, Input or Near of any name, `t: f32`, and `f: State` for the value of physics"
             }
-            Kind::Rhs | Kind::Observe => {
+            Kind::Rhs => {
+                "a State, Theta, Input, Near, Fields or NearFields of any name, `t: f32`, `f: State` for the value of \
+                 physics, and for each network an `array<f32, K>` of its name"
+            }
+            Kind::Fields | Kind::Observe => {
                 "a State, Theta, Input or Near of any name, `t: f32`, `f: State` for the value of physics, and for each \
                  network an `array<f32, K>` of its name"
             }
@@ -70,8 +79,9 @@ impl Kind {
             Role::State => self != Kind::Initial,
             Role::Input => self != Kind::Control,
             Role::Near => !matches!(self, Kind::Initial | Kind::Control),
-            Role::Physics => matches!(self, Kind::Features | Kind::Rhs | Kind::Observe),
-            Role::Network(_) => matches!(self, Kind::Rhs | Kind::Observe),
+            Role::Physics => matches!(self, Kind::Features | Kind::Fields | Kind::Rhs | Kind::Observe),
+            Role::Network(_) => matches!(self, Kind::Fields | Kind::Rhs | Kind::Observe),
+            Role::Fields | Role::NearFields => self == Kind::Rhs,
             Role::Observation => self == Kind::Initial,
         }
     }
@@ -83,7 +93,9 @@ pub(super) struct Types {
     pub theta: Option<Handle<Type>>,
     pub input: Option<Handle<Type>>,
     pub output: Option<Handle<Type>>,
+    pub fields: Option<Handle<Type>>,
     near: Option<Handle<Type>>,
+    near_fields: Option<Handle<Type>>,
 }
 
 impl Types {
@@ -96,7 +108,9 @@ impl Types {
             theta: by_name("Theta"),
             input: by_name("Input"),
             output: by_name("Output"),
-            near: by_name("Near"),
+            fields: by_name("Fields"),
+            near: by_name(NEAR),
+            near_fields: by_name(NEAR_FIELDS),
         })
     }
 }
@@ -131,7 +145,7 @@ pub(super) fn roles(
 
 fn remedy(kind: Kind, networks: &[String], own: &str, ty: &str) -> String {
     let mut remedy = format!("its arguments may be {}", kind.allowed());
-    if ty.starts_with("array<") && matches!(kind, Kind::Rhs | Kind::Observe) {
+    if ty.starts_with("array<") && matches!(kind, Kind::Fields | Kind::Rhs | Kind::Observe) {
         match nearest(own, networks) {
             Some(near) => remedy.push_str(&format!("; did you mean the network `{near}`?")),
             None if networks.is_empty() => remedy.push_str("; this study has no networks"),
@@ -163,6 +177,12 @@ fn role(source: &Source, types: &Types, networks: &[String], kind: Kind, name: &
     if is(types.near) {
         return Some(Role::Near);
     }
+    if is(types.fields) {
+        return Some(Role::Fields);
+    }
+    if is(types.near_fields) {
+        return Some(Role::NearFields);
+    }
     match source.module.types[ty].inner {
         TypeInner::Scalar(Scalar::F32) if name == "t" => Some(Role::Time),
         TypeInner::Array { base, size: ArraySize::Constant(_), .. }
@@ -192,6 +212,7 @@ pub(super) fn check_result(source: &Source, types: &Types, kind: Kind, function:
             Some(output) => (result == Some(output), "Output"),
             None => (result == Some(types.state), "State"),
         },
+        Kind::Fields => (result.is_some() && result == types.fields, "Fields"),
         Kind::Control => (result.is_some() && result == types.input, "Input"),
         Kind::Features => (result.is_some_and(is_features), "array<f32, N> (or f32, or a vector of f32)"),
     };
@@ -202,6 +223,7 @@ pub(super) fn check_result(source: &Source, types: &Types, kind: Kind, function:
     let span = declared.map_or(Span::UNDEFINED, |d| d.result.unwrap_or(d.name));
     let fault = Fault::new(span, format!("`{name}` must return {expected}"));
     Err(match kind {
+        Kind::Fields if types.fields.is_none() => fault.help("declare `struct Fields`, which `fields` computes"),
         Kind::Control if types.input.is_none() => fault.help("declare `struct Input`, which `control` computes"),
         _ => fault.help(format!("declare it as `fn {name}(...) -> {}`", expected.split(" (").next().unwrap_or(""))),
     })

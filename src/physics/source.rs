@@ -16,16 +16,24 @@ pub(super) struct Source {
 /// The intrinsic that stops gradients: an identity as far as WGSL is concerned.
 pub(super) const STOPGRAD: &str = "stopgrad";
 
+/// What a cell sees of the states, and of the `Fields`, around it.
+pub(super) const NEAR: &str = "Near";
+pub(super) const NEAR_FIELDS: &str = "NearFields";
+
 /// Parses the user's text with the engine's declarations appended, so that the user's line numbers stay.
-pub(super) fn parse(text: &str, grid: bool) -> Result<Source, Fault> {
+/// `near` lists the members of `Near` on a grid.
+pub(super) fn parse(text: &str, near: Option<&[&str]>) -> Result<Source, Fault> {
+    let grid = near.is_some();
     let declarations = Declarations::scan(text);
     if let Some(own) = declarations.functions.get(STOPGRAD) {
         return Err(Fault::new(own.name, "`stopgrad` is an intrinsic of the engine and cannot be defined")
             .help("remove this function: `stopgrad(x: f32) -> f32` is always there"));
     }
-    if let Some(own) = declarations.structs.get("Near") {
-        return Err(Fault::new(own.name, "`Near` is provided by the engine and cannot be defined")
-            .help("remove this struct; studies with a [grid] always have `Near`"));
+    for name in [NEAR, NEAR_FIELDS] {
+        if let Some(own) = declarations.structs.get(name) {
+            return Err(Fault::new(own.name, format!("`{name}` is provided by the engine and cannot be defined"))
+                .help(format!("remove this struct; studies with a [grid] always have `{name}`")));
+        }
     }
     if !declarations.structs.contains_key("State") {
         return Err(Fault::new(Span::UNDEFINED, "there is no `struct State`")
@@ -36,8 +44,12 @@ pub(super) fn parse(text: &str, grid: bool) -> Result<Source, Fault> {
             .help("write the known part of ds/dt, for example `fn physics(s: State, theta: Theta, t: f32) -> State`"));
     }
     let mut full = format!("{text}\nfn {STOPGRAD}(x: f32) -> f32 {{ return x; }}\n");
-    if grid && declarations.mentions("Near") {
-        full.push_str(&near());
+    for (name, of) in [(NEAR, "State"), (NEAR_FIELDS, "Fields")] {
+        if let (Some(members), true, true) = (near, declarations.mentions(name), declarations.structs.contains_key(of))
+        {
+            let members: Vec<String> = members.iter().map(|member| format!("{member}: {of}")).collect();
+            full.push_str(&format!("struct {name} {{ {} }}\n", members.join(", ")));
+        }
     }
     let module = naga::front::wgsl::parse_str(&full).map_err(|error| diagnose::parsing(&error, text, grid))?;
     refuse_globals(&module, &declarations)?;
@@ -45,12 +57,6 @@ pub(super) fn parse(text: &str, grid: bool) -> Result<Source, Fault> {
         .validate(&module)
         .map_err(|error| diagnose::validation(&error, &module, &declarations, text))?;
     Ok(Source { module, info, declarations })
-}
-
-/// What a cell sees of its neighbours. The only place that knows its members.
-fn near() -> String {
-    let members = ["left", "right", "up", "down", "laplacian", "dx", "dy"].map(|name| format!("{name}: State"));
-    format!("struct Near {{ {} }}\n", members.join(", "))
 }
 
 /// Modules of functions only: everything that lives on a device is the engine's.

@@ -1,5 +1,6 @@
 //! Operations, values, and building programs.
 
+use super::grid::{Boundary, Grid, Stencil};
 use super::weights::WeightId;
 use crate::graph::{Function, Graph, NodeId};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ impl ValueId {
     }
 }
 
-/// Consecutive components of a value; slicing costs nothing.
+/// Consecutive components of a value; slicing costs nothing. The components of a field (its *channels*) have a number in
+/// every cell of the grid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct View {
     /// The value looked at.
@@ -24,13 +26,15 @@ pub struct View {
     pub start: usize,
     /// Number of components.
     pub width: usize,
+    /// True for a field.
+    pub field: bool,
 }
 
 impl View {
     /// Components `start..start + width` of this view.
     pub fn slice(self, start: usize, width: usize) -> View {
         assert!(start + width <= self.width, "slice beyond the view");
-        View { value: self.value, start: self.start + start, width }
+        View { start: self.start + start, width, ..self }
     }
 }
 
@@ -39,7 +43,10 @@ impl View {
 pub enum Over {
     /// Once per sample: the function sees all components of its arguments.
     Sample,
-    /// Once per component: all arguments have the width of the result, the function one output (activations).
+    /// Once per cell: the function sees all channels of its arguments in one cell; arguments that are no fields are the
+    /// same in every cell.
+    Cell,
+    /// Once per component (and cell): all arguments have the width of the result, the function one output (activations).
     Component,
 }
 
@@ -59,7 +66,7 @@ pub enum Operation {
         /// Sample or component.
         over: Over,
     },
-    /// W x (+ b), with W `[rows, columns]`.
+    /// W x (+ b), with W `[rows, columns]`; on a field in every cell.
     Affine {
         /// The matrix.
         weight: WeightId,
@@ -75,7 +82,7 @@ pub enum Operation {
         /// Argument of width `rows`.
         y: View,
     },
-    /// Sink: gradient of W += y xᵀ, of b += y, summed over samples.
+    /// Sink: gradient of W += y xᵀ, of b += y, summed over samples and cells; with `padding` that of a convolution.
     Outer {
         /// The matrix.
         weight: WeightId,
@@ -83,10 +90,43 @@ pub enum Operation {
         bias: Option<WeightId>,
         /// Cotangent of width `rows`.
         y: View,
-        /// Activation of width `columns`.
+        /// Activation of width `columns`, or of the channels that a convolution reads.
+        x: View,
+        /// What the convolution sees beyond the rim.
+        padding: Option<Boundary>,
+    },
+    /// Cross-correlation (+ b) of a field with a kernel of 3 cells per axis, W `[out, in, kernel]`.
+    Conv {
+        /// The kernel.
+        weight: WeightId,
+        /// The bias, if any.
+        bias: Option<WeightId>,
+        /// Field of `in` channels.
+        x: View,
+        /// What it sees beyond the rim.
+        padding: Boundary,
+    },
+    /// The transpose of a convolution without its bias.
+    ConvT {
+        /// The kernel.
+        weight: WeightId,
+        /// Field of `out` channels.
+        y: View,
+        /// What the convolution sees beyond the rim.
+        padding: Boundary,
+    },
+    /// A stencil on every channel, with the boundary of the grid, or its transpose.
+    Stencil {
+        /// Which one.
+        stencil: Stencil,
+        /// True for the transpose.
+        transposed: bool,
+        /// The field.
         x: View,
     },
-    /// Views joined into one vector.
+    /// Sum of every channel over the cells.
+    Sum(View),
+    /// Views joined into one vector or field.
     Concat(Vec<View>),
 }
 
@@ -96,20 +136,25 @@ impl Operation {
         match self {
             Operation::Input(_) | Operation::Constant(_) => vec![],
             Operation::Map { arguments, .. } | Operation::Concat(arguments) => arguments.clone(),
-            Operation::Affine { x, .. } => vec![*x],
-            Operation::AffineT { y, .. } => vec![*y],
+            Operation::Affine { x, .. }
+            | Operation::Conv { x, .. }
+            | Operation::Stencil { x, .. }
+            | Operation::Sum(x) => vec![*x],
+            Operation::AffineT { y, .. } | Operation::ConvT { y, .. } => vec![*y],
             Operation::Outer { y, x, .. } => vec![*y, *x],
         }
     }
 }
 
-/// A value: the operation that makes it and its width.
+/// A value: the operation that makes it and its shape.
 #[derive(Clone, Debug)]
 pub struct Value {
     /// The operation.
     pub operation: Operation,
-    /// Components per sample; 0 for sinks.
+    /// Components per sample, or channels of a field; 0 for sinks.
     pub width: usize,
+    /// True for a field.
+    pub field: bool,
 }
 
 /// A named input of a program.
@@ -117,8 +162,10 @@ pub struct Value {
 pub struct Port {
     /// Name for messages and printed source.
     pub name: String,
-    /// Components per sample.
+    /// Components per sample, or channels of a field.
     pub width: usize,
+    /// True for a field.
+    pub field: bool,
 }
 
 /// A finished program.
@@ -130,6 +177,15 @@ pub struct Program {
     pub values: Vec<Value>,
     /// Results.
     pub outputs: Vec<View>,
+    /// The grid that fields live on.
+    pub grid: Option<Grid>,
+}
+
+impl Program {
+    /// Numbers per component of a shape: the cells of a field, else 1.
+    pub fn cells(&self, field: bool) -> usize {
+        if field { self.grid.as_ref().map_or(1, Grid::cells) } else { 1 }
+    }
 }
 
 /// Builds a program value by value.
@@ -137,17 +193,18 @@ pub struct Program {
 pub struct Builder {
     pub(super) ports: Vec<Port>,
     pub(super) values: Vec<Value>,
+    pub(super) grid: Option<Grid>,
 }
 
 impl Builder {
-    /// An empty builder.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty builder of a program with or without fields.
+    pub fn new(grid: Option<&Grid>) -> Self {
+        Builder { grid: grid.cloned(), ..Builder::default() }
     }
 
     /// A builder that continues a program.
     pub fn resume(program: &Program) -> Self {
-        Builder { ports: program.ports.clone(), values: program.values.clone() }
+        Builder { ports: program.ports.clone(), values: program.values.clone(), grid: program.grid.clone() }
     }
 
     /// Number of values so far.
@@ -160,46 +217,55 @@ impl Builder {
         self.values.is_empty()
     }
 
-    fn push(&mut self, operation: Operation, width: usize) -> View {
-        self.values.push(Value { operation, width });
-        View { value: ValueId(self.values.len() as u32 - 1), start: 0, width }
+    fn push(&mut self, operation: Operation, width: usize, field: bool) -> View {
+        assert!(self.grid.is_some() || !field, "fields need a grid");
+        self.values.push(Value { operation, width, field });
+        View { value: ValueId(self.values.len() as u32 - 1), start: 0, width, field }
     }
 
-    /// Declares the next input.
-    pub fn port(&mut self, name: &str, width: usize) -> View {
-        self.ports.push(Port { name: name.to_string(), width });
-        self.push(Operation::Input(self.ports.len() - 1), width)
+    /// Declares the next input: a vector per sample, or a field.
+    pub fn port(&mut self, name: &str, width: usize, field: bool) -> View {
+        self.ports.push(Port { name: name.to_string(), width, field });
+        self.push(Operation::Input(self.ports.len() - 1), width, field)
     }
 
-    /// A vector that is the same for every sample.
-    pub fn constant(&mut self, values: Vec<f64>) -> View {
+    /// A vector that is the same for every sample; as a field the same in every cell.
+    pub fn constant(&mut self, values: Vec<f64>, field: bool) -> View {
         let width = values.len();
-        self.push(Operation::Constant(values), width)
+        self.push(Operation::Constant(values), width, field)
     }
 
-    /// Applies a function once per sample.
+    /// Applies a function once per cell if an argument is a field, else once per sample.
     pub fn map(&mut self, function: Function, arguments: &[View]) -> View {
+        let field = arguments.iter().any(|a| a.field);
+        self.map_over(function, arguments, if field { Over::Cell } else { Over::Sample })
+    }
+
+    /// Applies a function once per cell, also where no argument is a field.
+    pub fn map_cells(&mut self, function: Function, arguments: &[View]) -> View {
+        self.map_over(function, arguments, Over::Cell)
+    }
+
+    /// The components of a vector as a field with the same values in every cell; a field is returned as it is.
+    pub fn broadcast(&mut self, x: View) -> View {
+        match x.field {
+            true => x,
+            false => self.map_cells(Function::build(x.width, |_, ids| ids.to_vec()), &[x]),
+        }
+    }
+
+    pub(super) fn map_over(&mut self, function: Function, arguments: &[View], over: Over) -> View {
         let total: usize = arguments.iter().map(|a| a.width).sum();
         assert_eq!(total, function.inputs(), "width of the arguments of a map");
         let width = function.outputs().len();
         let arguments = arguments.to_vec();
-        self.push(Operation::Map { function: Arc::new(function), arguments, over: Over::Sample }, width)
+        self.push(Operation::Map { function: Arc::new(function), arguments, over }, width, over == Over::Cell)
     }
 
     /// Builds the function of a map in place: `body` receives the nodes of each argument.
     pub fn map_with(&mut self, arguments: &[View], body: impl FnOnce(&mut Graph, &[&[NodeId]]) -> Vec<NodeId>) -> View {
-        let total = arguments.iter().map(|a| a.width).sum();
-        let function = Function::build(total, |g, ids| {
-            let mut parts = Vec::with_capacity(arguments.len());
-            let mut rest = ids;
-            for a in arguments {
-                let (part, tail) = rest.split_at(a.width);
-                parts.push(part);
-                rest = tail;
-            }
-            body(g, &parts)
-        });
-        self.map(function, arguments)
+        let widths: Vec<usize> = arguments.iter().map(|a| a.width).collect();
+        self.map(joint_function(&widths, body), arguments)
     }
 
     /// Applies a function of one output to every component; all arguments have one width.
@@ -211,35 +277,73 @@ impl Builder {
             (arguments.len(), 1),
             "shape of a component-wise map"
         );
-        self.push(Operation::Map { function, arguments: arguments.to_vec(), over: Over::Component }, width)
+        let field = arguments.iter().any(|a| a.field);
+        self.push(Operation::Map { function, arguments: arguments.to_vec(), over: Over::Component }, width, field)
     }
 
     /// W x (+ b) with `rows` results.
     pub fn affine(&mut self, weight: WeightId, bias: Option<WeightId>, rows: usize, x: View) -> View {
-        self.push(Operation::Affine { weight, bias, x }, rows)
+        self.push(Operation::Affine { weight, bias, x }, rows, x.field)
     }
 
     /// Wᵀ y with `columns` results.
     pub fn affine_transposed(&mut self, weight: WeightId, columns: usize, y: View) -> View {
-        self.push(Operation::AffineT { weight, y }, columns)
+        self.push(Operation::AffineT { weight, y }, columns, y.field)
     }
 
-    /// Adds y xᵀ to the gradient of a weight, and y to that of its bias.
-    pub fn outer(&mut self, weight: WeightId, bias: Option<WeightId>, y: View, x: View) {
-        self.push(Operation::Outer { weight, bias, y, x }, 0);
+    /// Adds y xᵀ to the gradient of a weight, and y to that of its bias; with `padding` for a convolution.
+    pub fn outer(&mut self, weight: WeightId, bias: Option<WeightId>, y: View, x: View, padding: Option<Boundary>) {
+        assert_eq!(x.field, y.field, "both sides of an outer product are fields, or none");
+        self.push(Operation::Outer { weight, bias, y, x, padding }, 0, false);
     }
 
-    /// Joins views; a single view is returned as it is.
+    /// Convolution of a field to `out` channels.
+    pub fn conv(&mut self, weight: WeightId, bias: Option<WeightId>, out: usize, x: View, padding: Boundary) -> View {
+        self.push(Operation::Conv { weight, bias, x, padding }, out, true)
+    }
+
+    /// Transposed convolution of a field back to the `channels` that the convolution reads.
+    pub fn conv_transposed(&mut self, weight: WeightId, channels: usize, y: View, padding: Boundary) -> View {
+        self.push(Operation::ConvT { weight, y, padding }, channels, true)
+    }
+
+    /// A stencil on every channel, or its transpose.
+    pub fn stencil(&mut self, stencil: Stencil, transposed: bool, x: View) -> View {
+        self.push(Operation::Stencil { stencil, transposed, x }, x.width, true)
+    }
+
+    /// Sum of every channel over the cells.
+    pub fn sum(&mut self, x: View) -> View {
+        assert!(x.field, "only fields have cells to sum over");
+        self.push(Operation::Sum(x), x.width, false)
+    }
+
+    /// Joins views, all fields or none; a single view is returned as it is.
     pub fn concat(&mut self, parts: &[View]) -> View {
         if let [one] = parts {
             return *one;
         }
+        assert!(parts.iter().all(|p| p.field == parts[0].field), "parts that are joined have one shape");
         let width = parts.iter().map(|p| p.width).sum();
-        self.push(Operation::Concat(parts.to_vec()), width)
+        self.push(Operation::Concat(parts.to_vec()), width, parts.first().is_some_and(|p| p.field))
     }
 
     /// Finishes the program.
     pub fn finish(self, outputs: Vec<View>) -> Program {
-        Program { ports: self.ports, values: self.values, outputs }
+        Program { ports: self.ports, values: self.values, outputs, grid: self.grid }
     }
+}
+
+/// A function whose inputs are vectors of the given widths one after the other; `body` receives the nodes of each.
+pub fn joint_function(widths: &[usize], body: impl FnOnce(&mut Graph, &[&[NodeId]]) -> Vec<NodeId>) -> Function {
+    Function::build(widths.iter().sum(), |g, ids| {
+        let mut parts = Vec::with_capacity(widths.len());
+        let mut rest = ids;
+        for width in widths {
+            let (part, tail) = rest.split_at(*width);
+            parts.push(part);
+            rest = tail;
+        }
+        body(g, &parts)
+    })
 }

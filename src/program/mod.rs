@@ -1,13 +1,16 @@
 //! Batched programs, the second of the two languages that carry the mathematics.
 //!
-//! A program is a list of operations on vectors, one vector per sample. It is closed under differentiation: [`vjp`]
+//! A program is a list of operations on vectors, one vector per sample, and on fields, one vector per
+//! cell of a grid and sample. It is closed under differentiation: [`vjp`]
 //! appends the operations of the reverse sweep to those of the program itself, so a device runs the first part forward,
 //! keeps what the second part reads, and runs the second part when the cotangents are known.
 
 mod build;
+mod grid;
 mod reverse;
 mod weights;
 
-pub use build::{Builder, Operation, Over, Port, Program, Value, ValueId, View};
-pub use reverse::{Differentiated, sweep, vjp};
+pub use build::{Builder, Operation, Over, Port, Program, Value, ValueId, View, joint_function};
+pub use grid::{Boundary, Grid, Stencil, Tap};
+pub use reverse::{Differentiated, sweep, vjp, without_unused};
 pub use weights::{WeightId, WeightShape, WeightTable, Weights};

@@ -21,7 +21,7 @@ pub fn vjp(program: &Program, wanted: &[bool], weights: bool) -> Differentiated 
     let mut builder = Builder::resume(program);
     let mut seeds = Vec::new();
     for (i, output) in program.outputs.iter().enumerate() {
-        let seed = builder.port(&format!("cotangent_{i}"), output.width);
+        let seed = builder.port(&format!("cotangent_{i}"), output.width, output.field);
         seeds.push((*output, seed));
     }
     let targets: Vec<View> = port_views(program).into_iter().zip(wanted).filter(|(_, w)| **w).map(|(v, _)| v).collect();
@@ -34,7 +34,8 @@ fn port_views(program: &Program) -> Vec<View> {
     let mut views = vec![None; program.ports.len()];
     for (i, value) in program.values.iter().enumerate() {
         if let Operation::Input(port) = value.operation {
-            views[port] = Some(View { value: super::ValueId(i as u32), start: 0, width: value.width });
+            views[port] =
+                Some(View { value: super::ValueId(i as u32), start: 0, width: value.width, field: value.field });
         }
     }
     views.into_iter().map(|v| v.expect("every port has its input operation")).collect()
@@ -60,27 +61,34 @@ pub fn sweep(
         if !active[index - range.start] || pieces[index].is_empty() {
             continue;
         }
-        let Value { operation, width } = builder.values[index].clone();
+        let Value { operation, width, field } = builder.values[index].clone();
         if matches!(operation, Operation::Input(_) | Operation::Constant(_)) {
             continue;
         }
-        let cotangent = gather(builder, 0, width, &pieces[index]);
-        let own = View { value: super::ValueId(index as u32), start: 0, width };
+        let own = View { value: super::ValueId(index as u32), start: 0, width, field };
+        let cotangent = gather(builder, own, &pieces[index]);
         let is_active = |view: &View| match view.value.index().checked_sub(range.start) {
             Some(index) => active[index],
             None => targets.iter().any(|t| t.value == view.value),
+        };
+        // What a map reads in every cell alike collects the cotangents of all cells.
+        let collect = |builder: &mut Builder, view: View, cotangent: View| match view.field == cotangent.field {
+            true => cotangent,
+            false => builder.sum(cotangent),
         };
         let mut give = |view: View, cotangent: View| pieces[view.value.index()].push((view.start, cotangent));
         match operation {
             Operation::Map { function, arguments, over } => {
                 let wanted: Vec<bool> = arguments.iter().map(is_active).collect();
                 match over {
-                    Over::Sample => {
-                        let (result, widths) = reverse_map(builder, &function, &arguments, &wanted, own, cotangent);
+                    Over::Sample | Over::Cell => {
+                        let (result, widths) =
+                            reverse_map(builder, (&function, over), &arguments, &wanted, own, cotangent);
                         let mut start = 0;
                         for (argument, width) in arguments.iter().zip(widths) {
                             if width > 0 {
-                                give(*argument, result.slice(start, width));
+                                let part = collect(builder, *argument, result.slice(start, width));
+                                give(*argument, part);
                                 start += width;
                             }
                         }
@@ -89,6 +97,7 @@ pub fn sweep(
                         for (position, argument) in arguments.iter().enumerate() {
                             if wanted[position] {
                                 let result = reverse_each(builder, &function, &arguments, position, own, cotangent);
+                                let result = collect(builder, *argument, result);
                                 give(*argument, result);
                             }
                         }
@@ -97,16 +106,42 @@ pub fn sweep(
             }
             Operation::Affine { weight, bias, x } => {
                 if weights {
-                    builder.outer(weight, bias, cotangent, x);
+                    builder.outer(weight, bias, cotangent, x, None);
                 }
                 if is_active(&x) {
                     let result = builder.affine_transposed(weight, x.width, cotangent);
                     give(x, result);
                 }
             }
+            Operation::Conv { weight, bias, x, padding } => {
+                if weights {
+                    builder.outer(weight, bias, cotangent, x, Some(padding));
+                }
+                if is_active(&x) {
+                    let result = builder.conv_transposed(weight, x.width, cotangent, padding);
+                    give(x, result);
+                }
+            }
+            Operation::ConvT { weight, y, padding } => {
+                if weights {
+                    builder.outer(weight, None, y, cotangent, Some(padding));
+                }
+                if is_active(&y) {
+                    let result = builder.conv(weight, None, y.width, cotangent, padding);
+                    give(y, result);
+                }
+            }
+            Operation::Stencil { stencil, transposed, x } => {
+                let result = builder.stencil(stencil, !transposed, cotangent);
+                give(x, result);
+            }
+            Operation::Sum(x) => {
+                let result = builder.broadcast(cotangent);
+                give(x, result);
+            }
             Operation::AffineT { weight, y } => {
                 if weights {
-                    builder.outer(weight, None, y, cotangent);
+                    builder.outer(weight, None, y, cotangent, None);
                 }
                 if is_active(&y) {
                     let result = builder.affine(weight, None, y.width, cotangent);
@@ -126,7 +161,7 @@ pub fn sweep(
             Operation::Input(_) | Operation::Constant(_) => unreachable!("leaves were skipped"),
         }
     }
-    targets.iter().map(|t| gather(builder, t.start, t.width, &pieces[t.value.index()])).collect()
+    targets.iter().map(|t| gather(builder, *t, &pieces[t.value.index()])).collect()
 }
 
 /// Values through which a target or a weight reaches later values.
@@ -134,7 +169,11 @@ fn active_values(values: &[Value], first: usize, targets: &[View], weights: bool
     let mut active = vec![false; values.len()];
     for (i, value) in values.iter().enumerate() {
         let target = targets.iter().any(|t| t.value.index() == first + i);
-        let weighted = weights && matches!(value.operation, Operation::Affine { .. } | Operation::AffineT { .. });
+        let product = matches!(
+            value.operation,
+            Operation::Affine { .. } | Operation::AffineT { .. } | Operation::Conv { .. } | Operation::ConvT { .. }
+        );
+        let weighted = weights && product;
         let reads = value.operation.reads();
         active[i] = target
             || weighted
@@ -146,12 +185,13 @@ fn active_values(values: &[Value], first: usize, targets: &[View], weights: bool
     active
 }
 
-/// The cotangent of the components `start..start + width` of a value from the pieces that its views received.
-fn gather(builder: &mut Builder, start: usize, width: usize, pieces: &[(usize, View)]) -> View {
+/// The cotangent of a view of a value from the pieces that the value's views received.
+fn gather(builder: &mut Builder, of: View, pieces: &[(usize, View)]) -> View {
+    let View { start, width, field, .. } = of;
     let touching = |(first, view): &&(usize, View)| *first < start + width && start < first + view.width;
     let pieces: Vec<(usize, View)> = pieces.iter().filter(touching).copied().collect();
     match pieces[..] {
-        [] => builder.constant(vec![0.0; width]),
+        [] => builder.constant(vec![0.0; width], field),
         [(first, one)] if first <= start && start + width <= first + one.width => one.slice(start - first, width),
         // Pieces that all cover the range are added component by component: no text or tape that grows with the width.
         [(first, one), ref others @ ..]
@@ -182,10 +222,10 @@ fn gather(builder: &mut Builder, start: usize, width: usize, pieces: &[(usize, V
     }
 }
 
-/// The reverse of a per-sample map: one map that yields the cotangents of all wanted arguments, joined.
+/// The reverse of a map over samples or cells: one map that yields the cotangents of all wanted arguments, joined.
 fn reverse_map(
     builder: &mut Builder,
-    function: &Function,
+    (function, over): (&Function, Over),
     arguments: &[View],
     wanted: &[bool],
     own: View,
@@ -195,7 +235,7 @@ fn reverse_map(
     let reverse = graph::vjp(function, &marks).function;
     let views: Vec<View> = arguments.iter().copied().chain([own, cotangent]).collect();
     let (reverse, views) = without_unused(&reverse, &views);
-    let result = builder.map(reverse, &views);
+    let result = builder.map_over(reverse, &views, over);
     (result, arguments.iter().zip(wanted).map(|(a, w)| if *w { a.width } else { 0 }).collect())
 }
 
@@ -221,14 +261,15 @@ fn reverse_each(
         }
     }
     if kept.is_empty() {
-        return builder.constant(vec![0.0; own.width]);
+        return builder.constant(vec![0.0; own.width], own.field);
     }
     let reverse = reverse.with_inputs(kept.len(), &positions);
     builder.each(Arc::new(reverse), &kept)
 }
 
-/// Drops the views of which a function uses no component, so that nothing is kept in memory for them.
-fn without_unused(function: &Function, views: &[View]) -> (Function, Vec<View>) {
+/// A function and its arguments without the views of which it uses no component, so that nothing is kept in
+/// memory for them.
+pub fn without_unused(function: &Function, views: &[View]) -> (Function, Vec<View>) {
     let used = function.used_inputs();
     let mut positions = vec![0; function.inputs()];
     let (mut kept, mut inputs, mut start) = (Vec::new(), 0, 0);

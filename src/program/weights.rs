@@ -15,6 +15,8 @@ pub struct WeightShape {
     pub columns: usize,
     /// True for a bias, which is stored and written as a vector.
     pub bias: bool,
+    /// Shape in files, of as many values.
+    pub dimensions: Vec<usize>,
     /// Offset of the first value inside one member.
     pub offset: usize,
 }
@@ -29,11 +31,6 @@ impl WeightShape {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// The shape as it appears in files: `[rows]` for a bias, else `[rows, columns]`.
-    pub fn dimensions(&self) -> Vec<usize> {
-        if self.bias { vec![self.rows] } else { vec![self.rows, self.columns] }
-    }
 }
 
 /// All weights of a model in one flat, member-major layout.
@@ -43,10 +40,20 @@ pub struct WeightTable {
 }
 
 impl WeightTable {
-    /// Adds a weight behind the others.
+    /// Adds a matrix, or a bias of one column, behind the others.
     pub fn add(&mut self, name: String, rows: usize, columns: usize, bias: bool) -> WeightId {
-        let offset = self.per_member();
-        self.shapes.push(WeightShape { name, rows, columns, bias, offset });
+        let dimensions = if bias { vec![rows] } else { vec![rows, columns] };
+        self.push(WeightShape { name, rows, columns, bias, dimensions, offset: self.per_member() })
+    }
+
+    /// Adds a matrix that files store in another shape of as many values: `[out, in, 3, 3]` for a kernel.
+    pub fn add_shaped(&mut self, name: String, rows: usize, dimensions: Vec<usize>) -> WeightId {
+        let columns = dimensions.iter().product::<usize>() / rows.max(1);
+        self.push(WeightShape { name, rows, columns, bias: false, dimensions, offset: self.per_member() })
+    }
+
+    fn push(&mut self, shape: WeightShape) -> WeightId {
+        self.shapes.push(shape);
         WeightId(self.shapes.len() as u32 - 1)
     }
 

@@ -3,7 +3,7 @@
 use super::estimate::EstimateConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
-use crate::model::{Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
+use crate::model::{GridSpec, Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
 use crate::train::TrainConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ struct File {
     solver: SolverSpec,
     #[serde(default)]
     penalty: Vec<PenaltySpec>,
-    grid: Option<toml::Table>,
+    grid: Option<GridSpec>,
     #[serde(default)]
     study: StudyTable,
     data: Option<DataConfig>,
@@ -162,10 +162,6 @@ impl Study {
                 file = read(&whole, "--set")?;
             }
         }
-        if file.grid.is_some() {
-            let remedy = "remove [grid]; models on grids come with a later version";
-            return Err(setting(path, "[grid] models cannot be run by this version".into(), remedy));
-        }
         if let Some((message, remedy)) = file.train.as_ref().and_then(TrainConfig::problem) {
             return Err(setting(path, message, &remedy));
         }
@@ -176,6 +172,7 @@ impl Study {
                 model: file.model,
                 theta: file.theta,
                 nets: file.net,
+                grid: file.grid,
                 solver: file.solver,
                 penalties: file.penalty,
             },

@@ -301,7 +301,7 @@ fn all_functions_are_checked() {
 
 #[test]
 fn near_on_grids_must_be_used_as_it_is() {
-    let grid = Context { grid: true, ..context(&[]) };
+    let grid = Context { near: Some(greybox::program::Stencil::ALL.map(|s| s.name()).to_vec()), ..context(&[]) };
     let error =
         Module::parse("m.wgsl", "struct State { u: f32 }\nfn physics(n: Near) -> State { return n.middle; }", &grid)
             .unwrap_err();

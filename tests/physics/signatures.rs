@@ -86,7 +86,7 @@ fn observe(s: State) -> State { return s; } fn initial(y: State) -> State { retu
 fn grids_provide_near() {
     let text = "struct State { u: f32, v: f32 } struct Theta { a: f32 }
 fn physics(s: State, near: Near, theta: Theta) -> State { return State(theta.a * near.laplacian.u, near.dx.v - near.left.u); }";
-    let grid = Context { grid: true, ..context(&[]) };
+    let grid = Context { near: Some(greybox::program::Stencil::ALL.map(|s| s.name()).to_vec()), ..context(&[]) };
     let module = Module::parse("m.wgsl", text, &grid).unwrap();
     assert_eq!(module.physics().arguments, arguments(&[(Role::State, 2), (Role::Near, 14), (Role::Theta, 1)]));
     let mut input = vec![0.0; 17];

@@ -157,7 +157,7 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
             Operation::Map { function, arguments, over } => {
                 let tape = known[&Arc::as_ptr(function)];
                 match over {
-                    Over::Sample => {
+                    Over::Sample | Over::Cell => {
                         let rows = arguments.iter().flat_map(|a| (0..a.width).map(|i| at(a, &place).row(i)));
                         let inputs = rows.collect();
                         let outputs = (0..value.width).map(|i| address.row(i)).collect();
@@ -177,11 +177,12 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
                 let x = at(y, &place);
                 linked.steps.push(Step::Affine { weight: *weight, bias: None, transposed: true, x, y: address });
             }
-            Operation::Outer { weight, bias, y, x } => {
+            Operation::Outer { weight, bias, y, x, .. } => {
                 let (y, x) = (at(y, &place), at(x, &place));
                 debug_assert!(!table.shape(*weight).is_empty());
                 linked.steps.push(Step::Outer { weight: *weight, bias: *bias, y, x });
             }
+            Operation::Conv { .. } | Operation::ConvT { .. } | Operation::Stencil { .. } | Operation::Sum(_) => todo!(),
             Operation::Concat(parts) => {
                 let mut row = 0;
                 for part in parts {

@@ -198,7 +198,7 @@ impl Linker<'_> {
                 }
                 continue;
             }
-            if let Operation::Outer { weight, bias, y, x } = operation {
+            if let Operation::Outer { weight, bias, y, x, .. } = operation {
                 let row = |view: &View| self.frame[view.value.index()].expect("operands are saved") + view.start;
                 let product = OuterProduct { weight: *weight, bias: *bias, y: row(y), x: row(x) };
                 self.linked.products.push(product);
@@ -287,6 +287,11 @@ impl Linker<'_> {
                 return;
             }
             Operation::Input(_) | Operation::Outer { .. } => unreachable!("handled by the caller"),
+            Operation::Map { over: Over::Cell, .. }
+            | Operation::Conv { .. }
+            | Operation::ConvT { .. }
+            | Operation::Stencil { .. }
+            | Operation::Sum(_) => unreachable!("fields run in the layer schedule"),
         };
         self.linked.steps[part].push(step);
     }
