@@ -47,7 +47,7 @@ impl Folder {
 
     /// The episodes that a `[data]` table makes of the folder, for a model with these members.
     fn load(&self, toml: &str, outputs: &[&str], inputs: &[&str]) -> Result<Vec<Episode>, DataError> {
-        load(&config(toml), self.base(), None, &strings(outputs), &strings(inputs))
+        load(&config(toml), self.base(), None, &strings(outputs), &strings(inputs), &[])
     }
 
     /// The whole data set, likewise.

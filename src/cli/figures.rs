@@ -22,7 +22,7 @@ pub struct Results {
     /// Estimates, the first being the answer.
     pub estimates: Vec<Estimate>,
     /// Oracle of each estimate.
-    pub oracles: Vec<Option<f64>>,
+    pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
 }
@@ -71,13 +71,13 @@ fn title(pipeline: &Pipeline) -> String {
 }
 
 fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
-    let row = |estimate: &Estimate, oracle: &Option<f64>, i: usize| EstimateRow {
+    let row = |estimate: &Estimate, oracle: &Option<Vec<f64>>, i: usize| EstimateRow {
         name: pipeline.model.theta[i].clone(),
         unit: pipeline.model.theta_spec(i).unit,
         value: estimate.theta[i],
         interval: estimate.interval.as_ref().map(|v| v[i]),
         truth: pipeline.model.theta_spec(i).truth,
-        oracle: *oracle,
+        oracle: oracle.as_ref().map(|o| o[i]),
         method: format!("argmin of {}, {}", estimate.criterion, estimate.method),
         note: None,
     };

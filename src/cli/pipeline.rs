@@ -274,28 +274,16 @@ impl Pipeline {
         Ok(Some(result))
     }
 
-    /// θ where each criterion is least with the perfect correction, for one free parameter.
-    pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<f64>> {
-        let none = vec![None; criteria.len()];
-        let [free] = self.free()[..] else { return none };
-        let Some(oracle) = Oracle::new(&self.model, self.test_windows(), &self.prepared.dataset.episodes) else {
-            return none;
+    /// θ where each criterion is least with the perfect correction, for one or two free parameters.
+    pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
+        let (windows, episodes) = (self.test_windows(), &self.prepared.dataset.episodes);
+        let of_truth = match &self.prepared.truth {
+            // Frames of fields are few and their rates exact; trajectories have penalties at their stages.
+            Some(truth) if self.model.grid.is_some() => Oracle::of_truth(&self.model, windows, episodes, truth),
+            _ => None,
         };
-        let spec = self.model.theta_spec(free);
-        let mut theta: Vec<f64> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i).at(0.5)).collect();
-        let mut best = vec![(f64::INFINITY, f64::NAN); criteria.len()];
-        for i in 0..=80 {
-            theta[free] = spec.at(i as f64 / 80.0);
-            let sums = oracle.sums(&theta);
-            for (best, criterion) in best.iter_mut().zip(criteria) {
-                // Without a loss there is no oracle of L + λR.
-                let value = criterion.objective.evaluate(&sums).0.objective;
-                if criterion.objective.loss_weight == 0.0 && value < best.0 {
-                    *best = (value, theta[free]);
-                }
-            }
-        }
-        best.into_iter().map(|(_, theta)| theta.is_finite().then_some(theta)).collect()
+        let oracle = of_truth.or_else(|| Oracle::new(&self.model, windows, episodes));
+        oracle.map_or(vec![None; criteria.len()], |oracle| oracle.minima(criteria))
     }
 }
 
