@@ -9,7 +9,7 @@ use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
-use crate::study::Study;
+use crate::study::{Stability, Study};
 use crate::train::TrainConfig;
 use anyhow::Context;
 use clap::Args;
@@ -57,7 +57,18 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let start = if model.encode.is_some() { "read off the first observation" } else { "must be given (no fn initial)" };
     lines.push(("start", start.into()));
     lines.extend(networks(&model));
+    if let Some(grid) = &model.grid {
+        let boundary = format!("{:?}", grid.boundary).to_lowercase();
+        let size = grid.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+        lines.push(("grid", format!("{size} cells of {}, boundary {boundary}", grid.spacing)));
+    }
     lines.push(("solver", solver(&model)));
+    if let Some(stability) = Stability::of(&model, &[vec![0.0; model.state.len()]]) {
+        lines.push(("stability", stability.summary(&model)));
+        if let Some(warning) = stability.warning(&model, "solver") {
+            tracing::warn!("{warning}");
+        }
+    }
     lines.push(("objective", objective(&model)));
     lines.push(("evolve", program(&model.evolve)));
     lines.push(("observe", program(&model.observe)));
@@ -78,6 +89,9 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
 
 /// The kernels for adapters: schedule, workgroups, frames; with --wgsl also written to files.
 fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static str, String)>, Failure> {
+    if model.grid.is_some() {
+        return Ok(vec![("kernels", "none: fields run on the CPU".into())]);
+    }
     let kernels = match gpu::kernels(model, arguments.schedule.into()) {
         Ok(kernels) => kernels,
         Err(message) => return Ok(vec![("kernels", format!("none: {message}"))]),

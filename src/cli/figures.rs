@@ -1,6 +1,7 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
 use crate::device::{Job, Start};
@@ -47,7 +48,10 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
-    sections.push(predictions(pipeline, results)?);
+    sections.push(match &pipeline.model.grid {
+        Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
+        None => predictions(pipeline, results)?,
+    });
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),

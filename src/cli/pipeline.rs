@@ -4,11 +4,12 @@ use super::Failure;
 use super::device::DeviceArguments;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision};
+use crate::device::{Device, Precision, Start};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, thin, trajectories,
+    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, estimate, landscape, prepare, thin,
+    trajectories,
 };
 use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
 use anyhow::{Context, anyhow};
@@ -83,6 +84,7 @@ impl Pipeline {
         let file = std::path::absolute(&study.path).ok();
         let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
         let name = folder.map_or("study".into(), |n| n.to_os_string());
+        note_stability(&model, &prepared);
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
         Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
@@ -304,6 +306,27 @@ fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure
         **values = std::mem::take(&mut array.values);
     }
     Ok(written?)
+}
+
+/// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.
+fn note_stability(model: &Model, prepared: &Prepared) {
+    let (cells, k) = (model.cells(), model.output_len());
+    let first = match &prepared.train.start {
+        Start::Observations(values) | Start::States(values) => values,
+    };
+    let range = |output: usize| {
+        let of_output = first.chunks(k).flat_map(|frame| frame[output * cells..(output + 1) * cells].iter().copied());
+        of_output.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
+    };
+    let position = |name: &String| model.outputs.iter().position(|output| output == name);
+    let ranges: Vec<(f64, f64)> = model.state.iter().map(|name| position(name).map_or((0.0, 0.0), range)).collect();
+    let level = |share: f64| ranges.iter().map(|(low, high)| low + share * (high - low)).collect();
+    if let Some(stability) = Stability::of(model, &[0.0, 0.5, 1.0].map(level)) {
+        eprintln!("stability: {}", stability.summary(model));
+        if let Some(warning) = stability.warning(model, "solver") {
+            tracing::warn!("{warning}");
+        }
+    }
 }
 
 /// Refuses studies without free parameters where an estimate is asked for.

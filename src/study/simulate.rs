@@ -3,6 +3,7 @@
 use super::draw::{deviations, draw_all};
 use super::file::Study;
 use super::prepare::PrepareError;
+use super::stability::Stability;
 use crate::data::{Episode, SimulateConfig};
 use crate::device::reference::evaluate_plain;
 use crate::device::{DEFAULT_BUDGET, Device, Job, Rollout, Trajectories, cpu::Cpu, describe_failures};
@@ -39,7 +40,10 @@ impl Truth {
     pub fn rate(&self, episode: usize, state: &[f64], time: f64) -> Vec<f64> {
         let p = self.model.theta.len();
         let theta = &self.theta[episode * p..(episode + 1) * p];
-        evaluate_plain(&self.model.physics, &[state, theta, &[time]].concat())
+        let mut rate = evaluate_plain(&self.model.evolve, &[state, theta, &[time]].concat());
+        // Behind ds/dt stand the observables of penalties.
+        rate.truncate(state.len());
+        rate
     }
 
     /// A frame without its noise, which is a function of its place: `frames` is the number of frames of an episode.
@@ -70,6 +74,10 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
     }
     if !truth.inputs.is_empty() && truth.control.is_none() {
         return Err(PrepareError::Truth("the truth takes Input but has no fn control that gives it".into()));
+    }
+    let stability = Stability::of(&truth, &[vec![0.0; truth.state.len()]]);
+    if let Some(warning) = stability.and_then(|s| s.warning(&truth, "data.simulate")) {
+        tracing::warn!("{warning}");
     }
     let stream = Stream::new(config.seed, Purpose::Simulation);
     let theta = draw_all("theta", &config.theta, &truth.theta, None, config.episodes, &stream)?;
