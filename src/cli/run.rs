@@ -113,13 +113,12 @@ fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Optio
     let free = pipeline.free();
     for (estimate, oracle) in estimates.iter().zip(oracles) {
         for &i in &free {
+            let ends = estimate.interval.as_ref().map(|v| v[i]);
             let interval =
-                estimate.interval.as_ref().map_or(String::new(), |v| format!(", 95 % [{:.4}, {:.4}]", v[i].0, v[i].1));
-            let oracle = oracle.as_ref().map_or(String::new(), |o| format!(", perfect correction {:.4}", o[i]));
-            eprintln!(
-                "{} by {}: {:.6}{interval}{oracle}",
-                pipeline.model.theta[i], estimate.criterion, estimate.theta[i]
-            );
+                ends.map_or(String::new(), |(low, high)| format!(", 95 % [{}, {}]", short(low), short(high)));
+            let oracle = oracle.as_ref().map_or(String::new(), |o| format!(", perfect correction {}", short(o[i])));
+            let (name, value) = (&pipeline.model.theta[i], short(estimate.theta[i]));
+            eprintln!("{name} by {}: {value}{interval}{oracle}", estimate.criterion);
         }
     }
     if let Some(first) = estimates.first() {
@@ -127,6 +126,15 @@ fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Optio
             println!("theta {} = {}", pipeline.model.theta[i], first.theta[i]);
         }
     }
+}
+
+/// Five significant digits.
+fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() || (1e-3..1e6).contains(&value.abs()) {
+        let digits = if value == 0.0 { 4 } else { (4 - value.abs().log10().floor() as i32).clamp(0, 8) as usize };
+        return format!("{value:.digits$}");
+    }
+    format!("{value:.4e}")
 }
 
 /// Values of θ by name.
