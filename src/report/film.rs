@@ -6,12 +6,12 @@ use super::canvas::{Align, Canvas, Rect};
 use super::error::ReportError;
 use super::number::number;
 use super::palette;
-use super::style::{BASE, Colour, INK, LABEL, MASKED, MUTED, ROW, TICK, shortened, text_width};
+use super::style::{BASE, Colour, INK, LABEL, MASKED, MUTED, ROW, TICK, text_width};
 
 /// The most cells drawn along one axis; finer fields are averaged over blocks.
 const MOST: usize = 64;
-/// Shades of a colour scale: neighbours of one shade become one rectangle.
-const SHADES: f64 = 48.0;
+/// Shades of a colour scale: neighbours of one shade become one rectangle. An odd number, so that zero has its own.
+const SHADES: f64 = 49.0;
 /// The width of the whole figure.
 const WIDTH: f64 = 900.0;
 /// The largest side of one picture.
@@ -80,7 +80,7 @@ impl Strip {
             let value = self.scale.low + share * (self.scale.high - self.scale.low);
             canvas.rect(Rect { top, bottom, ..bar }, self.shade(value).unwrap_or(MASKED));
         }
-        for (share, label) in self.scale.ticks((bar.height() / 32.0) as usize) {
+        for (share, label) in self.scale.ticks(ticks_of(bar.height())) {
             let y = bar.bottom - share * bar.height();
             canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], BASE, 1.0);
             canvas.text((bar.right + 8.0, y), &label, TICK, MUTED, Align::Left);
@@ -88,9 +88,14 @@ impl Strip {
     }
 
     fn bar_width(&self, height: f64) -> f64 {
-        let ticks = self.scale.ticks((height / 32.0) as usize);
+        let ticks = self.scale.ticks(ticks_of(height));
         BAR + 12.0 + ticks.iter().map(|(_, label)| text_width(label, TICK)).fold(0.0, f64::max)
     }
+}
+
+/// How many ticks a colour bar of this height has room for.
+fn ticks_of(height: f64) -> usize {
+    ((height / 26.0) as usize).max(4)
 }
 
 /// A picture of at most [`MOST`] cells along each axis: means over blocks, without what is not finite.
@@ -166,14 +171,13 @@ impl FilmStrip {
         let [rows, columns] = self.size;
         let (wide, high) = side;
         let x = |column: usize| start + column as f64 * (wide + 8.0);
-        let y = |row: usize| top + ROW + row as f64 * (high + 10.0);
+        let y = |row: usize| top + ROW + row as f64 * (high + ROW + 4.0) + ROW;
         for (column, time) in self.times.iter().enumerate() {
             let label = format!("t = {}", number(*time));
             canvas.text((x(column) + 0.5 * wide, top + 0.5 * ROW), &label, TICK, MUTED, Align::Centre);
         }
         for (row, strip) in strips.iter().enumerate() {
-            let name = shortened(strip.name, LABEL, high.max(90.0));
-            canvas.upwards((start - 14.0, y(row) + 0.5 * high), &name, LABEL, INK);
+            canvas.text((start, y(row) - 0.5 * ROW), strip.name, LABEL, INK, Align::Left);
             for (column, picture) in strip.pictures.iter().enumerate() {
                 let area = Rect { left: x(column), top: y(row), right: x(column) + wide, bottom: y(row) + high };
                 strip.draw_picture(canvas, area, picture, rows, columns);
@@ -200,13 +204,13 @@ impl Draw for FilmStrip {
                 self.draw_space_time(canvas, &strips, area, bars);
             });
         }
-        let start = 36.0;
+        let start = 16.0;
         let count = self.times.len().max(1) as f64;
         let wide = ((WIDTH - start - bars - 14.0) / count - 8.0).clamp(40.0, LARGEST);
         // Cells are squares, unless the pictures would get out of proportion.
         let high = (wide * rows as f64 / columns as f64).clamp(0.35 * wide, 2.0 * wide);
         let width = start + count * (wide + 8.0) + bars + 20.0;
-        let height = heading + ROW + 3.0 * (high + 10.0) + 8.0;
+        let height = heading + ROW + 3.0 * (high + ROW + 4.0) + 8.0;
         Canvas::draw(&self.title, width, height, |canvas| {
             canvas.bold((start, 8.0 + 0.5 * ROW), &self.label, LABEL, INK, Align::Left);
             self.draw_strips(canvas, &strips, start, heading, (wide, high));

@@ -1,4 +1,4 @@
-//! Studies: the TOML as a whole, data made ready, estimates and landscapes.
+//! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
 mod draw;
 mod estimate;
