@@ -202,8 +202,15 @@ fn program(program: &Program) -> String {
         })
         .collect();
     let products = program.values.iter().filter(|v| matches!(v.operation, Operation::Affine { .. })).count();
+    let of_grid = |wanted: fn(&Operation) -> bool| program.values.iter().filter(|v| wanted(&v.operation)).count();
+    let stencils = of_grid(|operation| matches!(operation, Operation::Stencil { .. }));
+    let convolutions = of_grid(|operation| matches!(operation, Operation::Conv { .. }));
+    let on_grid = match program.grid {
+        Some(_) => format!(", {}, {}", count(stencils, "stencil"), count(convolutions, "convolution")),
+        None => String::new(),
+    };
     let maps = if maps.is_empty() { "no maps".into() } else { format!("maps of {} operations", maps.join(", ")) };
-    format!("{}, {}, {maps}", count(program.values.len(), "value"), count(products, "affine layer"))
+    format!("{}, {}{on_grid}, {maps}", count(program.values.len(), "value"), count(products, "affine layer"))
 }
 
 fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {

@@ -197,17 +197,19 @@ pub fn statements(
                     100.0 * share
                 ));
             }
-            if let (Some(oracle), Some(interval)) =
-                (oracle.as_ref().map(|o| o[i]), estimate.interval.as_ref().map(|v| v[i]))
-            {
+            if let Some(oracle) = oracle.as_ref().map(|o| o[i]) {
+                let beside = match estimate.interval.as_ref().map(|v| v[i]) {
+                    Some((low, high)) => {
+                        let place = if (low..=high).contains(&oracle) { "inside" } else { "outside" };
+                        format!("{place} the interval [{}, {}]", number(low), number(high))
+                    }
+                    None => format!("the estimate is {}", number(estimate.theta[i])),
+                };
                 out.push(format!(
-                    "{} by {}: a perfect correction would give {}, {} the interval [{}, {}].",
+                    "{} by {}: a perfect correction would give {}, {beside}.",
                     pipeline.model.theta[i],
                     estimate.criterion,
-                    number(oracle),
-                    if (interval.0..=interval.1).contains(&oracle) { "inside" } else { "outside" },
-                    number(interval.0),
-                    number(interval.1)
+                    number(oracle)
                 ));
             }
         }
