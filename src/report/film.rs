@@ -178,7 +178,7 @@ impl FilmStrip {
         }
         for (row, strip) in strips.iter().enumerate() {
             canvas.text((start, y(row) - 0.5 * ROW), strip.name, LABEL, INK, Align::Left);
-            for (column, picture) in strip.pictures.iter().enumerate() {
+            for (column, picture) in strip.pictures.iter().enumerate().take(self.times.len()) {
                 let area = Rect { left: x(column), top: y(row), right: x(column) + wide, bottom: y(row) + high };
                 strip.draw_picture(canvas, area, picture, rows, columns);
             }

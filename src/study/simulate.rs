@@ -75,12 +75,15 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
     if !truth.inputs.is_empty() && truth.control.is_none() {
         return Err(PrepareError::Truth("the truth takes Input but has no fn control that gives it".into()));
     }
-    let stability = Stability::of(&truth, &[vec![0.0; truth.state.len()]]);
+    let stream = Stream::new(config.seed, Purpose::Simulation);
+    let theta = draw_all("theta", &config.theta, &truth.theta, None, config.episodes, &stream)?;
+    // Parameters vary from episode to episode; the first ones tell their size.
+    let thetas = theta.chunks(truth.theta.len().max(1)).take(16).map(<[f64]>::to_vec).collect();
+    let thetas = if truth.theta.is_empty() { vec![Vec::new()] } else { thetas };
+    let stability = Stability::at(&truth, &[vec![0.0; truth.state.len()]], thetas);
     if let Some(warning) = stability.and_then(|s| s.warning(&truth, "data.simulate")) {
         tracing::warn!("{warning}");
     }
-    let stream = Stream::new(config.seed, Purpose::Simulation);
-    let theta = draw_all("theta", &config.theta, &truth.theta, None, config.episodes, &stream)?;
     let start = draw_all("initial", &config.initial, &truth.state, Some(&truth), config.episodes, &stream)?;
     let deviations = deviations(config.noise.as_ref(), &truth.outputs)?;
     let noise = Stream::new(config.seed, Purpose::Noise);

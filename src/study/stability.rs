@@ -9,7 +9,7 @@ use crate::program::{Operation, Stencil, View};
 use crate::solve::tableau;
 use std::collections::BTreeMap;
 
-/// θ beyond so many parameters is taken at its two extreme corners only.
+/// With more parameters than these θ is taken at its two extreme corners only.
 const MOST_CORNERS: usize = 8;
 
 /// The stability of a study's physics, without its correction.
@@ -19,20 +19,25 @@ pub struct Stability {
     pub number: f64,
     /// Where the scheme begins to let errors grow, on the real axis.
     pub limit: f64,
-    /// The corner of the box where the number is largest.
+    /// The θ where the number is largest.
     pub theta: Vec<f64>,
 }
 
 impl Stability {
-    /// The stability of the physics around uniform states, each one number per component; `None` without a grid, for maps,
-    /// and where physics does not look at neighbours.
+    /// The stability of the physics around uniform states, each one number per component, at the corners of the box of θ;
+    /// `None` without a grid and for maps.
     pub fn of(model: &Model, levels: &[Vec<f64>]) -> Option<Stability> {
+        Stability::at(model, levels, corners(model))
+    }
+
+    /// The same at given values of θ.
+    pub fn at(model: &Model, levels: &[Vec<f64>], thetas: Vec<Vec<f64>>) -> Option<Stability> {
         let scheme = tableau(model.spec.solver.method);
         if model.grid.is_none() || scheme.map {
             return None;
         }
         let step = model.spec.solver.dt / model.spec.solver.substeps as f64;
-        let points = corners(model).into_iter().flat_map(|theta| levels.iter().map(move |s| (theta.clone(), s)));
+        let points = thetas.into_iter().flat_map(|theta| levels.iter().map(move |s| (theta.clone(), s)));
         let rates = points.filter_map(|(theta, state)| Some((largest_rate(model, state, &theta)?, theta)));
         let (rate, theta) = rates.max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(Stability { number: step * rate, limit: scheme.real_stability(), theta })

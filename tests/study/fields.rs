@@ -130,7 +130,8 @@ fn stability_numbers_are_those_of_the_finest_waves() {
     let of = |size: &str, body: &str, method: &str, state: f64| {
         let toml = format!(
             "[model]\nphysics = \"t.wgsl\"\n[theta.d]\nbounds = [0.1, 0.5]\n[grid]\nsize = {size}\nspacing = 0.5\n\
-             [solver]\nmethod = \"{method}\"\ndt = 0.2\nsubsteps = 2\n"
+             [solver]\nmethod = \"{method}\"\ndt = 0.2\nsubsteps = {}\n",
+            if method == "map" { 1 } else { 2 }
         );
         let wgsl = format!(
             "struct State {{ x: f32 }}\nstruct Theta {{ d: f32 }}\n\

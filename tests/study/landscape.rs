@@ -38,13 +38,16 @@ fn every_value_is_a_direct_one(model: &Model, device: &dyn Device) {
         assert_eq!(bits(&make(budget)), bits(&whole), "budget {budget}");
     }
     let names: Vec<&str> = whole.quantities.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["rmse", "objective", "penalty/balance", "penalty/log_orthogonality", "mean/correction_squared"];
-    assert_eq!(names[..5], expected);
+    let penalties = ["penalties", "penalty/balance", "penalty/log_orthogonality"];
+    assert_eq!(names[..2], ["rmse", "objective"]);
+    assert_eq!((&names[2..5], names[5]), (&penalties[..], "mean/correction_squared"));
+    let alone = model.objective.penalties_alone().unwrap();
     for (i, k) in ks.iter().enumerate() {
         for (j, c) in cs.iter().enumerate() {
             let terms = directly(device, &case, &model.objective, &[*c, *k]).terms.remove(0);
-            let direct =
-                [terms.loss.unwrap().sqrt(), terms.objective].into_iter().chain(terms.penalties).chain(terms.means);
+            let sum: f64 = terms.penalties.iter().zip(&alone.penalties).map(|(value, p)| p.weight * value).sum();
+            let first = [terms.loss.unwrap().sqrt(), terms.objective, sum];
+            let direct = first.into_iter().chain(terms.penalties).chain(terms.means);
             for ((name, values), direct) in whole.quantities.iter().zip(direct) {
                 assert_eq!(values[i * 3 + j].to_bits(), direct.to_bits(), "{name} at k = {k}, c = {c}");
             }
