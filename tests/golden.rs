@@ -103,3 +103,18 @@ fn held_input() {
 fn queue_map() {
     check("queue_map");
 }
+
+#[test]
+fn reaction_diffusion() {
+    check("reaction_diffusion");
+}
+
+#[test]
+fn advection() {
+    check("advection");
+}
+
+#[test]
+fn grid_mixed() {
+    check("grid_mixed");
+}

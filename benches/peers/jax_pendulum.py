@@ -8,10 +8,9 @@
     jax_pendulum.py --batch 4096 --make DIR                 writes a random case that `greybox eval` reads
     jax_pendulum.py --weights W --input IN --output OUT     evaluates a case: values and gradients by greybox's names
 """
-import argparse, json, os, statistics, time
-
 import jax, jax.numpy as jnp, numpy as np
-from safetensors.numpy import load_file, save_file
+
+import peer
 
 DT = 0.05
 PENALTY_WEIGHT = 1e-2
@@ -134,10 +133,11 @@ def random_weights(rng, hidden):
     return w
 
 
-def random_case(batch, steps, hidden, seed):
+def random_case(a):
     """Random weights, and observations of the same model without its network, with noise: gradients are not small."""
-    rng = np.random.default_rng(seed)
-    w = random_weights(rng, hidden)
+    rng = np.random.default_rng(a.seed)
+    batch, steps = a.batch, a.steps
+    w = random_weights(rng, a.hidden)
     s0 = np.stack([rng.uniform(-3, 3, batch), rng.uniform(-2, 2, batch)], axis=1).astype(np.float32)
     theta = rng.uniform(8, 12, (batch, 1)).astype(np.float32)
     zero = {k: np.zeros_like(v) for k, v in w.items()}
@@ -146,95 +146,37 @@ def random_case(batch, steps, hidden, seed):
     return w, {"s0": s0, "theta": theta, "y": y.astype(np.float32)}
 
 
-def write_case(folder, w, case, hidden, penalty):
-    os.makedirs(folder, exist_ok=True)
-    model = MODEL.format(hidden=", ".join(map(str, hidden)), dt=DT)
-    if penalty == "orthogonality":
+def files(a):
+    model = MODEL.format(hidden=", ".join(map(str, a.hidden)), dt=DT)
+    if a.penalty == "orthogonality":
         model += PENALTY.format(weight=PENALTY_WEIGHT)
-    with open(os.path.join(folder, "model.toml"), "w") as file:
-        file.write(model)
-    with open(os.path.join(folder, "physics.wgsl"), "w") as file:
-        file.write(PHYSICS)
-    save_file(w, os.path.join(folder, "weights.safetensors"))
-    np.savez(os.path.join(folder, "in.npz"), **case)
+    return model, PHYSICS
 
 
-def evaluate(w, case, penalty, path):
+def evaluate(a, w, case):
     fun = jax.jit(jax.value_and_grad(objective, argnums=(0, 1, 2), has_aux=True), static_argnums=4)
-    (total, out), (gw, gs, gt) = fun(w, case["s0"], case["theta"], case["y"], penalty)
-    out |= {"objective": total, "grad_s0": gs, "grad_theta": gt} | {f"grad/{k}": v for k, v in gw.items()}
-    np.savez(path, **{k: np.asarray(v) for k, v in out.items()})
+    (total, out), (gw, gs, gt) = fun(w, case["s0"], case["theta"], case["y"], a.penalty)
+    return out | {"objective": total, "grad_s0": gs, "grad_theta": gt} | {f"grad/{k}": v for k, v in gw.items()}
 
 
-# Timing.
-
-def timed(fun, args):
-    start = time.perf_counter()
-    jax.block_until_ready(fun(*args))
-    return (time.perf_counter() - start) * 1e3
-
-
-def measure(w, case, penalty, repeats):
-    """Yields phase, milliseconds of each repeat, and the factor of work over a forward pass."""
+def measure(a, w, case):
     args = jax.device_put((w, case["s0"], case["theta"], case["y"]))     # arguments, not constants XLA could fold
-    value = lambda *a: objective(*a, penalty)[0]
+    value = lambda *args: objective(*args, a.penalty)[0]
     forward, gradient = jax.jit(value), jax.jit(jax.value_and_grad(value))
-    yield "compile", [timed(gradient, args)], None            # trace, compile and run once
-    for phase, fun, work in (("forward", forward, 1), ("gradient", gradient, 3)):
-        for _ in range(3):                                    # the first forward call compiles too
-            timed(fun, args)
-        yield phase, [timed(fun, args) for _ in range(repeats)], work
+    call = lambda fun: lambda: jax.block_until_ready(fun(*args))
+    yield "compile", [peer.timed(call(gradient))], None       # trace, compile and run once
+    yield "forward", peer.repeated(call(forward), a.repeats), 1          # the first warm-up compiles too
+    yield "gradient", peer.repeated(call(gradient), a.repeats), 3
 
 
-def record(phase, ms, work, batch, steps, w):
-    multiplies = sum(v.size for v in w.values() if v.ndim == 2)
-    flops = batch * steps * STAGES * 2 * multiplies
-    median = statistics.median(ms)
-    return {"workload": "pendulum", "device": "jax-cpu", "phase": phase, "batch": batch,
-            "ms": median, "ms_min": min(ms), "ms_max": max(ms),
-            "trajectories_per_s": batch / median * 1e3 if work else None,
-            "gflops": work * flops / median / 1e6 if work else None}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=4096)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--hidden", type=lambda s: [int(n) for n in s.split(",")], default=[128, 128, 128])
-    parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--penalty", choices=["none", "orthogonality"], default="orthogonality")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
-    parser.add_argument("--make", metavar="DIR", help="write model.toml, physics.wgsl, weights.safetensors and in.npz")
-    parser.add_argument("--weights", metavar="IN.safetensors")
-    parser.add_argument("--input", metavar="IN.npz")
-    parser.add_argument("--output", metavar="OUT.npz", help="write values and gradients instead of timing")
-    a = parser.parse_args()
-    if (a.weights is None) != (a.input is None):
-        parser.error("--weights and --input go together")
-    if a.make and a.weights:
-        parser.error("--make writes a random case: leave out --weights and --input")
-
-    if a.weights:
-        w, case = load_file(a.weights), dict(np.load(a.input))
-    else:
-        w, case = random_case(a.batch, a.steps, a.hidden, a.seed)
-    if a.make:
-        write_case(a.make, w, case, a.hidden, a.penalty)
-    if a.output:
-        evaluate(w, case, a.penalty, a.output)
-    if a.make or a.output:
-        return
+def flops(w, case):
     batch, steps = case["y"].shape[:2]
-    for phase, ms, work in measure(w, case, a.penalty, a.repeats):
-        line = record(phase, ms, work, batch, steps, w)
-        if a.json:
-            print(json.dumps(line), flush=True)
-        else:
-            rate = f"  {line['trajectories_per_s']:12.0f} trajectories/s  {line['gflops']:7.1f} Gflop/s" if work else ""
-            print(f"{phase:9} batch {batch:6}  {line['ms']:9.2f} ms  ({line['ms_min']:.2f} .. {line['ms_max']:.2f}){rate}", flush=True)
+    return batch * steps * STAGES * 2 * sum(v.size for v in w.values() if v.ndim == 2)
 
 
 if __name__ == "__main__":
     jax.config.update("jax_platforms", "cpu")
-    main()
+    parser = peer.options(__doc__)
+    parser.add_argument("--penalty", choices=["none", "orthogonality"], default="orthogonality")
+    parser.set_defaults(batch=4096, steps=10, hidden=[128, 128, 128])
+    peer.main(parser, "pendulum", lambda a: "jax-cpu", random_case, files, evaluate, measure, flops)

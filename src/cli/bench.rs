@@ -3,21 +3,34 @@
 use super::Failure;
 use super::device::DeviceArguments;
 use crate::device::{DescentState, Device, Job, Precision, StepCost, Trajectories, Wanted};
-use crate::model::{Model, Objective, PenaltySpec, initialise};
+use crate::model::{Model, NetworkKind, Objective, PenaltySpec, initialise};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
 use crate::solve::tableau;
 use crate::study::Study;
 use crate::train::{AdamW, TrainConfig, clip, draw_theta};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 
-const PENDULUM: &str = include_str!("../../shaders/systems/pendulum.wgsl");
+/// A workload that needs no file.
+struct BuiltIn {
+    name: &'static str,
+    /// The study file.
+    study: &'static str,
+    /// The text of the study's `physics`.
+    physics: &'static str,
+    /// Trajectories, unless the command says how many.
+    batch: usize,
+    /// Intervals, unless the command says how many.
+    steps: usize,
+}
 
-const PENDULUM_STUDY: &str = r#"
+const PENDULUM: BuiltIn = BuiltIn {
+    name: "pendulum",
+    study: r#"
 [model]
 physics = "pendulum.wgsl"
 
@@ -36,7 +49,43 @@ dt = 0.05
 [[penalty]]
 kind = "orthogonality"
 weight = 1e-2
-"#;
+"#,
+    physics: include_str!("../../shaders/systems/pendulum.wgsl"),
+    batch: 1024,
+    steps: 50,
+};
+
+/// A larger grid is a larger field: the spacing stays 2/31, and with it the largest step that is stable.
+const REACTION_DIFFUSION: BuiltIn = BuiltIn {
+    name: "reaction-diffusion",
+    study: r#"
+[model]
+physics = "reaction-diffusion.wgsl"
+
+[grid]
+size = [32, 32]
+spacing = 0.06451612903225806
+boundary = "replicate"
+
+[theta]
+a = { bounds = [1e-3, 1e-2] }
+b = { bounds = [1e-3, 1e-2] }
+
+[net.g]
+kind = "conv"
+channels = [16, 16]
+activation = "leaky_relu"
+
+[solver]
+method = "rk4"
+dt = 0.1
+"#,
+    physics: include_str!("../../shaders/systems/reaction-diffusion.wgsl"),
+    batch: 20,
+    steps: 15,
+};
+
+const BUILT_INS: [&BuiltIn; 2] = [&PENDULUM, &REACTION_DIFFUSION];
 
 /// The penalty of a benchmark.
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,22 +98,27 @@ enum PenaltyName {
 
 /// Time the phases of training on random trajectories.
 #[derive(Args)]
-#[command(after_help = "Example:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json")]
+#[command(after_help = "Examples:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json\n  \
+    greybox bench reaction-diffusion --grid 64 --batch 4")]
 pub struct BenchArguments {
-    /// pendulum, or a study file whose model is used.
+    /// pendulum, reaction-diffusion, or a study file whose model is used.
     workload: String,
     #[command(flatten)]
     device: DeviceArguments,
-    /// Trajectories.
-    #[arg(long, default_value_t = 1024, value_parser = at_least_one)]
-    batch: usize,
-    /// Intervals per trajectory.
-    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
-    steps: usize,
-    /// Widths of the hidden layers of every network; default: the workload's (pendulum: 128,128,128).
+    /// Trajectories; default: 1024, reaction-diffusion 20.
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// Intervals per trajectory; default: 50, reaction-diffusion 15.
+    #[arg(long, value_parser = at_least_one)]
+    steps: Option<usize>,
+    /// Cells along every axis of the grid; default: the workload's (reaction-diffusion: 32).
+    #[arg(long, value_parser = at_least_one)]
+    grid: Option<usize>,
+    /// Widths or channels of the hidden layers of every network; default: the workload's (pendulum: 128,128,128,
+    /// reaction-diffusion: 16,16).
     #[arg(long, value_delimiter = ',', value_parser = at_least_one)]
     hidden: Option<Vec<usize>>,
-    /// The penalty; default: the workload's (pendulum: orthogonality).
+    /// The penalty; default: the workload's (pendulum: orthogonality, reaction-diffusion: none).
     #[arg(long, value_enum)]
     penalty: Option<PenaltyName>,
     /// Timed repetitions of each phase, after one that does not count.
@@ -73,6 +127,20 @@ pub struct BenchArguments {
     /// One JSON object per line and phase.
     #[arg(long)]
     json: bool,
+}
+
+impl BenchArguments {
+    fn built_in(&self) -> Option<&'static BuiltIn> {
+        BUILT_INS.into_iter().find(|built_in| built_in.name == self.workload)
+    }
+
+    fn batch(&self) -> usize {
+        self.batch.unwrap_or_else(|| self.built_in().unwrap_or(&PENDULUM).batch)
+    }
+
+    fn steps(&self) -> usize {
+        self.steps.unwrap_or_else(|| self.built_in().unwrap_or(&PENDULUM).steps)
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -103,7 +171,8 @@ struct Line<'a> {
 /// Runs the command.
 pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let sample = load(arguments)?;
-    let work = Work::new(&sample, arguments.batch, arguments.steps);
+    let (batch, steps) = (arguments.batch(), arguments.steps());
+    let work = Work::new(&sample, batch, steps);
     let mut weights = initialise(&sample.weights, &sample.networks, 1, 0);
     let open = || -> Result<Box<dyn Device>, Failure> {
         let model = load(arguments)?;
@@ -116,7 +185,7 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let job = work.job(&weights, &sample.objective);
     let (forward, evaluation) = measure(arguments.repeats, true, || Ok(device.evaluate(&job)?))?;
     if evaluation.failures() > 0 {
-        eprintln!("warning: {} of {} random trajectories diverged", evaluation.failures(), arguments.batch);
+        eprintln!("warning: {} of {} random trajectories diverged", evaluation.failures(), batch);
     }
     let (gradient, _) = measure(arguments.repeats, true, || Ok(device.gradient(&job, WEIGHTS)?))?;
     let (train, cost) = match resident(device.as_ref(), &work, &weights, &sample.objective, arguments.repeats)? {
@@ -124,7 +193,7 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         None => (host_steps(device.as_ref(), &work, &mut weights, &sample, arguments)?, None),
     };
     let solver = &sample.spec.solver;
-    let evaluations = arguments.batch * arguments.steps * solver.substeps * tableau(solver.method).stages();
+    let evaluations = batch * steps * solver.substeps * tableau(solver.method).stages();
     let flops = 2.0 * evaluations as f64 * sample.multiply_adds() as f64;
     let description = device.description();
     let line = |phase, times: Vec<f64>, flops: Option<f64>| {
@@ -133,11 +202,11 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
             workload: &arguments.workload,
             device: &description,
             phase,
-            batch: arguments.batch,
+            batch,
             ms,
             ms_min: times[0],
             ms_max: times[times.len() - 1],
-            trajectories_per_s: flops.map(|_| arguments.batch as f64 / ms * 1e3),
+            trajectories_per_s: flops.map(|_| batch as f64 / ms * 1e3),
             gflops: flops.map(|f| f / ms * 1e-6),
             cost: None,
         }
@@ -204,7 +273,7 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let Line { workload, device, batch, .. } = &lines[0];
-    println!("{workload} on {device}: {batch} trajectories of {} steps", arguments.steps);
+    println!("{workload} on {device}: {batch} trajectories of {} steps", arguments.steps());
     println!("{:<11} {:>10} {:>10} {:>10} {:>14} {:>9}", "phase", "ms", "least", "most", "trajectories/s", "GFLOP/s");
     let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |v| format!("{v:.digits$}"));
     for l in lines {
@@ -226,16 +295,26 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
 
 /// Parses and compiles the workload.
 fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
-    let built_in = arguments.workload == "pendulum";
-    let study = if built_in {
-        Study::parse(Path::new("pendulum.toml"), PENDULUM_STUDY.into(), false)?
-    } else {
-        Study::open(Path::new(&arguments.workload), false)
-            .context("the workload is neither `pendulum` nor a study that can be read")?
+    let built_in = arguments.built_in();
+    let study = match built_in {
+        Some(BuiltIn { name, study, .. }) => Study::parse(Path::new(&format!("{name}.toml")), (*study).into(), false)?,
+        None => Study::open(Path::new(&arguments.workload), false).with_context(|| {
+            let names = BUILT_INS.map(|built_in| format!("`{}`", built_in.name)).join(", ");
+            format!("the workload is neither one of {names} nor a study that can be read")
+        })?,
     };
     let mut spec = study.spec.clone();
     if let Some(hidden) = &arguments.hidden {
-        spec.nets.values_mut().for_each(|net| net.hidden.clone_from(hidden));
+        for net in spec.nets.values_mut() {
+            let layers = if net.kind == NetworkKind::Conv { &mut net.channels } else { &mut net.hidden };
+            layers.clone_from(hidden);
+        }
+    }
+    if let Some(cells) = arguments.grid {
+        let Some(grid) = &mut spec.grid else {
+            return Err(anyhow!("the workload {} has no grid\nhelp: leave out --grid", arguments.workload).into());
+        };
+        grid.size.fill(cells);
     }
     match arguments.penalty {
         Some(PenaltyName::Orthogonality) => {
@@ -244,8 +323,10 @@ fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
         Some(PenaltyName::None) => spec.penalties.clear(),
         None => {}
     }
-    let model =
-        if built_in { Model::compile(spec, "pendulum.wgsl", PENDULUM)? } else { Model::load(spec, study.base())? };
+    let model = match built_in {
+        Some(BuiltIn { name, physics, .. }) => Model::compile(spec, &format!("{name}.wgsl"), physics)?,
+        None => Model::load(spec, study.base())?,
+    };
     study.require_boxes(&model)?;
     Ok(model)
 }
@@ -266,8 +347,8 @@ impl Work {
         Work {
             trajectories: Trajectories {
                 inputs: draw(batch * (steps + 1) * model.inputs.len(), 1),
-                targets: Some(draw(batch * steps * model.outputs.len(), 2)),
-                ..Trajectories::from_states(batch, steps, draw(batch * model.state.len(), 0))
+                targets: Some(draw(batch * steps * model.output_len(), 2)),
+                ..Trajectories::from_states(batch, steps, draw(batch * model.state_len(), 0))
             },
             rows: (0..batch as u32).collect(),
             theta: draw_theta(model, &Stream::new(0, Purpose::Theta), 0, batch, 0),

@@ -27,6 +27,11 @@ impl WeightShape {
         self.rows * self.columns
     }
 
+    /// Places of a kernel, 9 or 3; 1 for everything else.
+    pub fn taps(&self) -> usize {
+        self.dimensions.iter().skip(2).product()
+    }
+
     /// True if it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

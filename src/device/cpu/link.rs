@@ -1,13 +1,15 @@
 //! Linking: from a program to steps over one flat memory.
 //!
-//! Every scalar of a value is a row of [`LANES`] samples. Rows lie in one of two spaces: *work*, shared by all stages and
-//! reused once a value has been read for the last time, and *frame*, which holds what the reverse part of a
-//! differentiated program reads from the forward part; a rollout keeps one frame per stage.
+//! Every scalar of a value is a row of [`LANES`] samples, every channel of a field a row of cells of one sample. Rows lie in
+//! one of two spaces: *work*, shared by all stages and reused once a value has been read for the last time, and *frame*,
+//! which holds what the reverse part of a differentiated program reads from the forward part; a rollout keeps one frame
+//! per stage.
 
 use super::LANES;
+use super::plane::Planes;
 use crate::device::pool::Pool;
 use crate::graph::{CHUNK, Tape};
-use crate::program::{Operation, Over, Program, View, WeightId, WeightTable};
+use crate::program::{Boundary, Operation, Over, Program, Value, View, WeightId, WeightTable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,8 +23,9 @@ pub struct Address {
 }
 
 impl Address {
-    fn row(self, row: usize) -> Address {
-        Address { offset: self.offset + row * LANES, ..self }
+    /// The row behind so many rows of a length.
+    fn row(self, row: usize, length: usize) -> Address {
+        Address { offset: self.offset + row * length, ..self }
     }
 
     /// The position in memory, given where the frame starts.
@@ -32,19 +35,62 @@ impl Address {
     }
 }
 
-/// One step of a linked program.
+/// One step of a linked program. Fields are planes of one sample.
 #[derive(Debug)]
 pub enum Step {
     /// A tape over the lanes of single rows.
     Map { tape: usize, inputs: Vec<Address>, outputs: Vec<Address> },
-    /// A tape over contiguous rows.
-    Each { tape: usize, inputs: Vec<Address>, output: Address, rows: usize },
-    /// y = W x + b, or y = Wᵀ x.
-    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: Address, y: Address },
-    /// Gradient of W += y xᵀ.
-    Outer { weight: WeightId, bias: Option<WeightId>, y: Address, x: Address },
-    /// Copies rows.
-    Copy { from: Address, to: Address, rows: usize },
+    /// A tape over the cells of planes.
+    Cells { tape: usize, inputs: Vec<Input>, outputs: Vec<Address> },
+    /// A tape over so many contiguous numbers.
+    Each { tape: usize, inputs: Vec<Address>, output: Address, length: usize },
+    /// y = W x + b, or y = Wᵀ x, on rows or planes.
+    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: Address, y: Address, field: bool },
+    /// Gradient of W += y xᵀ over rows or planes.
+    Outer { weight: WeightId, bias: Option<WeightId>, y: Address, x: Address, field: bool },
+    /// Cross-correlation of planes, or its transpose.
+    Correlate { factors: Factors, transposed: bool, channels: [usize; 2], boundary: Boundary, x: Address, y: Address },
+    /// Gradient of a kernel.
+    Kernel {
+        weight: WeightId,
+        bias: Option<WeightId>,
+        channels: [usize; 2],
+        boundary: Boundary,
+        y: Address,
+        x: Address,
+    },
+    /// Sums of planes over their cells.
+    Sum { channels: usize, x: Address, y: Address },
+    /// Copies so many numbers.
+    Copy { from: Address, to: Address, length: usize },
+}
+
+/// What a tape over cells reads: a plane, or a number that is the same in every cell.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    /// Where.
+    pub address: Address,
+    /// True for a plane.
+    pub field: bool,
+}
+
+/// The factors of a correlation, and what its sums start from.
+#[derive(Debug)]
+pub enum Factors {
+    /// A kernel of a network between all channels.
+    Kernel {
+        /// The kernel.
+        weight: WeightId,
+        /// The bias, if any.
+        bias: Option<WeightId>,
+    },
+    /// The terms of a stencil on every channel alone: factors, and distances in padded planes.
+    Stencil {
+        /// Factors.
+        factors: Vec<f64>,
+        /// Distances.
+        offsets: Vec<usize>,
+    },
 }
 
 /// A linked program and its memory plan, all sizes in elements.
@@ -60,7 +106,9 @@ pub struct Linked {
     pub constants: Vec<usize>,
     /// Offset of the scratch registers.
     pub registers: usize,
-    /// Rows that hold constant values.
+    /// Offset of the rows in which numbers are repeated that are the same in every cell.
+    pub broadcast: usize,
+    /// Lanes that hold constant values.
     pub fills: Vec<(usize, f64)>,
     /// Elements of the work space, constants and registers included.
     pub work: usize,
@@ -70,12 +118,19 @@ pub struct Linked {
     pub ports: Vec<Address>,
     /// Rows of each output.
     pub outputs: Vec<Vec<Address>>,
+    /// Planes of fields; then a tile holds one sample.
+    pub planes: Option<Planes>,
+    /// Distances in padded planes of a kernel's places, and in spread planes.
+    pub kernel: [Vec<usize>; 2],
 }
 
 /// Links a program whose first `forward` values are its forward part; `pinned` ports keep their rows in the work space
 /// because they do not change from stage to stage.
 pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightTable) -> Linked {
     let count = program.values.len();
+    let planes = program.grid.as_ref().map(Planes::new);
+    let length = |field: bool| if field { planes.as_ref().map_or(LANES, |p| p.stride) } else { LANES };
+    let offsets = program.grid.as_ref().map_or(Vec::new(), |grid| grid.offsets());
     // The last step that reads each value; outputs live to the end of the part that makes them.
     let mut last = (0..count).collect::<Vec<usize>>();
     let mut saved = vec![false; count];
@@ -110,6 +165,12 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         .collect();
     let registers = top;
     top += tapes.iter().map(Tape::registers).max().unwrap_or(0) * CHUNK;
+    let broadcast = top;
+    let scalars = |value: &Value| match &value.operation {
+        Operation::Map { arguments, .. } if value.field => arguments.iter().filter(|a| !a.field).map(|a| a.width).sum(),
+        _ => 0,
+    };
+    top += program.values.iter().map(scalars).max().unwrap_or(0) * CHUNK;
     let mut pool = Pool::new(top);
     let mut frame = 0;
     let mut place: Vec<Address> = Vec::with_capacity(count);
@@ -120,17 +181,24 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         tapes,
         constants,
         registers,
+        broadcast,
         fills: Vec::new(),
         work: 0,
         frame: 0,
         ports: vec![Address { frame: false, offset: 0 }; program.ports.len()],
         outputs: Vec::new(),
+        kernel: [false, true].map(|transposed| {
+            let distance = |(row, column): &(isize, isize)| Some(planes.as_ref()?.offset(*row, *column, transposed));
+            offsets.iter().filter_map(distance).collect()
+        }),
+        planes: planes.clone(),
     };
     for (index, value) in program.values.iter().enumerate() {
         if index == forward {
             linked.forward = linked.steps.len();
         }
-        let size = value.width * LANES;
+        let own = length(value.field);
+        let size = value.width * own;
         let is_pinned = match &value.operation {
             Operation::Constant(_) => true,
             // Ports of the reverse part are the cotangents, written just before it runs.
@@ -147,47 +215,92 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
             release[last[index].min(count)].push((offset, size));
             Address { frame: false, offset }
         };
-        let at = |view: &View, place: &[Address]| place[view.value.index()].row(view.start);
+        let at = |view: &View, place: &[Address]| place[view.value.index()].row(view.start, length(view.field));
+        let component = |view: &View, i: usize, place: &[Address]| at(view, place).row(i, length(view.field));
         match &value.operation {
             Operation::Input(port) => linked.ports[*port] = address,
             Operation::Constant(values) => {
-                let rows = values.iter().enumerate().map(|(i, v)| (address.row(i).offset, *v));
-                linked.fills.extend(rows);
+                let rows = values.iter().enumerate();
+                linked.fills.extend(rows.flat_map(|(i, v)| {
+                    let first = address.row(i, own).offset;
+                    (first..first + own).step_by(LANES).map(|offset| (offset, *v))
+                }));
             }
             Operation::Map { function, arguments, over } => {
                 let tape = known[&Arc::as_ptr(function)];
+                let mixed = value.field && arguments.iter().any(|a| !a.field);
+                let cell = |view: &View, i: usize| Input { address: component(view, i, &place), field: view.field };
                 match over {
-                    Over::Sample | Over::Cell => {
-                        let rows = arguments.iter().flat_map(|a| (0..a.width).map(|i| at(a, &place).row(i)));
+                    Over::Sample => {
+                        let rows = arguments.iter().flat_map(|a| (0..a.width).map(|i| component(a, i, &place)));
                         let inputs = rows.collect();
-                        let outputs = (0..value.width).map(|i| address.row(i)).collect();
+                        let outputs = (0..value.width).map(|i| address.row(i, own)).collect();
                         linked.steps.push(Step::Map { tape, inputs, outputs });
                     }
+                    Over::Cell => {
+                        let inputs = arguments.iter().flat_map(|a| (0..a.width).map(|i| cell(a, i))).collect();
+                        let outputs = (0..value.width).map(|i| address.row(i, own)).collect();
+                        linked.steps.push(Step::Cells { tape, inputs, outputs });
+                    }
+                    Over::Component if mixed => linked.steps.extend((0..value.width).map(|i| {
+                        let inputs = arguments.iter().map(|a| cell(a, i)).collect();
+                        Step::Cells { tape, inputs, outputs: vec![address.row(i, own)] }
+                    })),
                     Over::Component => {
                         let inputs = arguments.iter().map(|a| at(a, &place)).collect();
-                        linked.steps.push(Step::Each { tape, inputs, output: address, rows: value.width });
+                        linked.steps.push(Step::Each { tape, inputs, output: address, length: size });
                     }
                 }
             }
             Operation::Affine { weight, bias, x } => {
-                let x = at(x, &place);
-                linked.steps.push(Step::Affine { weight: *weight, bias: *bias, transposed: false, x, y: address });
+                let (weight, bias, x) = (*weight, *bias, at(x, &place));
+                linked.steps.push(Step::Affine { weight, bias, transposed: false, x, y: address, field: value.field });
             }
             Operation::AffineT { weight, y } => {
-                let x = at(y, &place);
-                linked.steps.push(Step::Affine { weight: *weight, bias: None, transposed: true, x, y: address });
+                let (weight, x) = (*weight, at(y, &place));
+                linked.steps.push(Step::Affine {
+                    weight,
+                    bias: None,
+                    transposed: true,
+                    x,
+                    y: address,
+                    field: value.field,
+                });
             }
-            Operation::Outer { weight, bias, y, x, .. } => {
+            Operation::Outer { weight, bias, y, x, padding } => {
+                let (weight, bias, field, channels) = (*weight, *bias, y.field, [x.width, y.width]);
                 let (y, x) = (at(y, &place), at(x, &place));
-                debug_assert!(!table.shape(*weight).is_empty());
-                linked.steps.push(Step::Outer { weight: *weight, bias: *bias, y, x });
+                debug_assert!(!table.shape(weight).is_empty());
+                linked.steps.push(match *padding {
+                    Some(boundary) => Step::Kernel { weight, bias, channels, boundary, y, x },
+                    None => Step::Outer { weight, bias, y, x, field },
+                });
             }
-            Operation::Conv { .. } | Operation::ConvT { .. } | Operation::Stencil { .. } | Operation::Sum(_) => todo!(),
+            Operation::Conv { weight, bias, x, padding } => {
+                let factors = Factors::Kernel { weight: *weight, bias: *bias };
+                let (channels, boundary, x) = ([x.width, value.width], *padding, at(x, &place));
+                linked.steps.push(Step::Correlate { factors, transposed: false, channels, boundary, x, y: address });
+            }
+            Operation::ConvT { weight, y, padding } => {
+                let factors = Factors::Kernel { weight: *weight, bias: None };
+                let (channels, boundary, x) = ([y.width, value.width], *padding, at(y, &place));
+                linked.steps.push(Step::Correlate { factors, transposed: true, channels, boundary, x, y: address });
+            }
+            Operation::Stencil { stencil, transposed, x } => {
+                let (grid, planes) = program.grid.as_ref().zip(planes.as_ref()).expect("a field has a grid");
+                let taps = stencil.taps(grid);
+                let offsets = taps.iter().map(|t| planes.offset(t.row, t.column, *transposed)).collect();
+                let factors = Factors::Stencil { factors: taps.iter().map(|t| t.factor).collect(), offsets };
+                let (channels, boundary, x) = ([x.width; 2], grid.boundary, at(x, &place));
+                let transposed = *transposed;
+                linked.steps.push(Step::Correlate { factors, transposed, channels, boundary, x, y: address });
+            }
+            Operation::Sum(x) => linked.steps.push(Step::Sum { channels: x.width, x: at(x, &place), y: address }),
             Operation::Concat(parts) => {
                 let mut row = 0;
                 for part in parts {
-                    let (from, to) = (at(part, &place), address.row(row));
-                    linked.steps.push(Step::Copy { from, to, rows: part.width });
+                    let (from, to) = (at(part, &place), address.row(row, own));
+                    linked.steps.push(Step::Copy { from, to, length: part.width * own });
                     row += part.width;
                 }
             }
@@ -203,7 +316,10 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
     linked.outputs = program
         .outputs
         .iter()
-        .map(|view| (0..view.width).map(|i| place[view.value.index()].row(view.start + i)).collect())
+        .map(|view| {
+            let first = place[view.value.index()];
+            (0..view.width).map(|i| first.row(view.start + i, length(view.field))).collect()
+        })
         .collect();
     linked.work = pool.top();
     linked.frame = frame;

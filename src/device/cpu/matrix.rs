@@ -56,6 +56,8 @@ pub trait Vector: Real {
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Of<S>;
     /// a · b + c with one rounding.
     fn multiply_add<S: Simd>(simd: S, a: Self::Of<S>, b: Self::Of<S>, c: Self::Of<S>) -> Self::Of<S>;
+    /// Sum of all places.
+    fn reduce<S: Simd>(simd: S, a: Self::Of<S>) -> Self;
     /// A slice as vectors.
     fn vectors<S: Simd>(x: &[Self]) -> &[Self::Of<S>];
     /// A slice as vectors to write.
@@ -63,7 +65,7 @@ pub trait Vector: Real {
 }
 
 macro_rules! vector {
-    ($t:ident, $of:ident, $splat:ident, $multiply_add:ident, $vectors:ident, $vectors_mut:ident) => {
+    ($t:ident, $of:ident, $splat:ident, $multiply_add:ident, $reduce:ident, $vectors:ident, $vectors_mut:ident) => {
         impl Vector for $t {
             type Of<S: Simd> = S::$of;
             #[inline(always)]
@@ -73,6 +75,10 @@ macro_rules! vector {
             #[inline(always)]
             fn multiply_add<S: Simd>(simd: S, a: S::$of, b: S::$of, c: S::$of) -> S::$of {
                 simd.$multiply_add(a, b, c)
+            }
+            #[inline(always)]
+            fn reduce<S: Simd>(simd: S, a: S::$of) -> $t {
+                simd.$reduce(a)
             }
             #[inline(always)]
             fn vectors<S: Simd>(x: &[$t]) -> &[S::$of] {
@@ -86,8 +92,8 @@ macro_rules! vector {
     };
 }
 
-vector!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s, as_mut_simd_f32s);
-vector!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s, as_mut_simd_f64s);
+vector!(f32, f32s, splat_f32s, mul_add_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
+vector!(f64, f64s, splat_f64s, mul_add_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 impl<T: Vector> WithSimd for Product<'_, T> {
     type Output = ();

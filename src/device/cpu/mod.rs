@@ -2,10 +2,14 @@
 //!
 //! f64 is the oracle of the tests; f32 is the device where there is no GPU. Each tile is one task; the activations of a
 //! tile stay in cache from its forward to its reverse pass where the budget allows. Weight gradients are summed per chunk
-//! of tiles and then over chunks in a fixed order, so the number of threads changes nothing.
+//! of tiles and then over chunks in a fixed order, so the number of threads changes nothing. On a grid a tile is one
+//! sample, whose cells take the place of the lanes.
 
+mod correlate;
+mod field;
 mod link;
 mod matrix;
+mod plane;
 mod run;
 mod tile;
 mod weights;
@@ -18,9 +22,10 @@ use crate::program::{Program, vjp};
 use crate::solve::{Costs, Plan, Tableau, TimeGrid, plan, tableau};
 use link::{Linked, link};
 use matrix::Vector;
+use plane::Planes;
 use rayon::prelude::*;
 use std::sync::Mutex;
-use tile::{Buffers, Setting, Tile, TileGradient, TileRange};
+use tile::{Buffers, Rows, Setting, Tile, TileGradient, TileRange};
 use weights::{WeightGradient, WeightValues};
 
 /// Samples per tile: two AVX-512 vectors of f32, a good compromise between reuse of weights and small batches.
@@ -37,6 +42,7 @@ pub struct Cpu<T> {
     evolve_reverse: Linked,
     observe: Linked,
     encode: Option<Linked>,
+    rows: Rows,
     budget: usize,
     pool: Mutex<Vec<Buffers<T>>>,
     reverse_pool: Mutex<Vec<Buffers<T>>>,
@@ -62,6 +68,7 @@ impl<T: Vector> Cpu<T> {
             evolve_reverse: both(&model.evolve, &[true, true, false, false], &pinned),
             observe: both(&model.observe, &[true, true, false, false], &pinned),
             encode: model.encode.as_ref().map(|p| both(p, &[false, true, false, false], &[])),
+            rows: Rows::of(model.grid.as_ref().map(Planes::new).as_ref()),
             model: model.clone(),
             budget,
             pool: Mutex::default(),
@@ -78,8 +85,8 @@ impl<T: Vector> Cpu<T> {
     pub fn plan(&self, job: &Job, grid: &TimeGrid) -> Plan {
         let costs = Costs {
             step: self.frame_bytes(),
-            state: self.model.state.len() * LANES * size_of::<T>(),
-            tiles: tiles(job).len(),
+            state: self.model.state.len() * self.rows.length * size_of::<T>(),
+            tiles: tiles(job, self.rows).len(),
             workers: rayon::current_num_threads(),
         };
         plan(grid.intervals(), costs, self.budget, job.objective.is_linear())
@@ -95,30 +102,31 @@ impl<T: Vector> Cpu<T> {
         let grid = job.grid(&self.model)?;
         let weights = self.weights(job);
         let setting = Setting { cpu: self, job, grid: &grid, weights: &weights };
-        let tiles = tiles(job);
+        let tiles = tiles(job, self.rows);
         let results: Vec<(Vec<Sums>, Vec<Status>, Full)> = tiles
             .par_iter()
             .map(|range| {
                 let mut buffers = self.take(&self.pool);
                 run::allocate(&mut buffers.evolve, &self.evolve, 1);
                 let mut tile = Tile::new(&setting, *range, &mut buffers);
-                let mut out = Full::new(&tile.state, full);
-                let mut predictions = vec![T::ZERO; if full { self.model.outputs.len() * LANES } else { 0 }];
+                let mut out = Full::new(self.rows, range.count, full);
+                out.states(&tile.state);
+                let mut predictions = vec![T::ZERO; if full { self.model.outputs.len() * self.rows.length } else { 0 }];
                 for interval in 0..grid.intervals() {
                     tile.interval(&self.evolve, &mut buffers, interval, None, true);
                     tile.observe(&mut buffers, interval, full.then_some(&mut predictions));
-                    out.push(&tile.state, &predictions, full);
+                    out.states(&tile.state);
+                    out.predictions(&predictions);
                 }
                 self.pool.lock().expect("no panic holds the pool").push(buffers);
-                (tile.sums().collect(), tile.status().collect(), out.sample_major(range.count, full))
+                (tile.sums().collect(), tile.status().collect(), out)
             })
             .collect();
-        let (mut sums, mut status, mut all) = (Vec::new(), Vec::new(), Full::default());
+        let (mut sums, mut status, mut all) = (Vec::new(), Vec::new(), Full::new(self.rows, 0, false));
         for (tile_sums, tile_status, out) in results {
             sums.extend(tile_sums);
             status.extend(tile_status);
-            all.states.extend(out.states);
-            all.predictions.extend(out.predictions);
+            all.samples.extend(out.samples);
         }
         Ok((sums, status, all))
     }
@@ -128,48 +136,51 @@ impl<T: Vector> Cpu<T> {
     }
 }
 
-/// States and predictions, first interval-major rows of lanes, then per sample.
-#[derive(Default)]
+/// States and predictions of each sample over the intervals, if they are wanted.
 struct Full {
-    states: Vec<f64>,
-    predictions: Vec<f64>,
+    rows: Rows,
+    samples: Vec<[Vec<f64>; 2]>,
 }
 
 impl Full {
-    fn new<T: Real>(state: &[T], full: bool) -> Full {
-        let mut out = Full::default();
-        if full {
-            out.states.extend(state.iter().map(|v| v.to_f64()));
-        }
-        out
+    fn new(rows: Rows, samples: usize, full: bool) -> Full {
+        Full { rows, samples: vec![Default::default(); if full { samples } else { 0 }] }
     }
 
-    fn push<T: Real>(&mut self, state: &[T], predictions: &[T], full: bool) {
-        if full {
-            self.states.extend(state.iter().map(|v| v.to_f64()));
-            self.predictions.extend(predictions.iter().map(|v| v.to_f64()));
+    fn states<T: Real>(&mut self, rows: &[T]) {
+        self.append(0, rows);
+    }
+
+    fn predictions<T: Real>(&mut self, rows: &[T]) {
+        self.append(1, rows);
+    }
+
+    fn append<T: Real>(&mut self, part: usize, rows: &[T]) {
+        for (lane, sample) in self.samples.iter_mut().enumerate() {
+            sample[part].extend(self.rows.array(rows, lane));
         }
     }
 
-    fn sample_major(self, samples: usize, full: bool) -> Full {
-        if !full {
-            return Full::default();
+    /// States and predictions of all samples, one after the other.
+    fn joined(self) -> [Vec<f64>; 2] {
+        let mut joined: [Vec<f64>; 2] = Default::default();
+        for sample in self.samples {
+            for (all, one) in joined.iter_mut().zip(sample) {
+                all.extend(one);
+            }
         }
-        let turn = |rows: &[f64]| -> Vec<f64> {
-            (0..samples).flat_map(|lane| rows.iter().skip(lane).step_by(LANES).copied()).collect()
-        };
-        Full { states: turn(&self.states), predictions: turn(&self.predictions) }
+        joined
     }
 }
 
 /// Tiles of a job: groups one after the other, none shared between groups.
-fn tiles(job: &Job) -> Vec<TileRange> {
-    let per_group = job.per_group();
+fn tiles(job: &Job, rows: Rows) -> Vec<TileRange> {
+    let (per_group, size) = (job.per_group(), rows.samples());
     (0..job.groups)
         .flat_map(|group| {
-            (0..per_group).step_by(LANES).map(move |start| TileRange {
+            (0..per_group).step_by(size).map(move |start| TileRange {
                 first: group * per_group + start,
-                count: LANES.min(per_group - start),
+                count: size.min(per_group - start),
                 group,
             })
         })
@@ -205,7 +216,8 @@ impl<T: Vector> Device for Cpu<T> {
         let (sums, status, full) = self.forward(job, true)?;
         let (terms, _) = reduce(job, job.objective, &sums);
         let evaluation = Evaluation { terms, sums, status };
-        Ok(Rollout { states: full.states, predictions: full.predictions, evaluation })
+        let [states, predictions] = full.joined();
+        Ok(Rollout { states, predictions, evaluation })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
@@ -219,7 +231,7 @@ impl<T: Vector> Device for Cpu<T> {
         let grid = job.grid(&self.model)?;
         let weights = self.weights(job);
         let setting = Setting { cpu: self, job, grid: &grid, weights: &weights };
-        let tiles = tiles(job);
+        let tiles = tiles(job, self.rows);
         let plan = self.plan(job, &grid);
         let pass = Pass { setting: &setting, tiles: &tiles, plan, wanted };
         let (sums, results) = match plan {
@@ -310,7 +322,7 @@ impl<'a, T: Vector> Pass<'a, T> {
     /// Numbers of present entries and stage evaluations, with sums zero: all that seeds of a linear objective need.
     fn counts(&self) -> Vec<Sums> {
         let Setting { job, grid, cpu, .. } = self.setting;
-        let k = cpu.model.outputs.len() * job.trajectories.steps;
+        let k = cpu.model.output_len() * job.trajectories.steps;
         let stage_count = (grid.steps() * cpu.tableau.stages()) as f64;
         let present = |row: u32| match &job.trajectories.targets {
             Some(y) => y[row as usize * k..(row as usize + 1) * k].iter().filter(|v| !v.is_nan()).count() as f64,
@@ -364,8 +376,8 @@ impl<'a, T: Vector> Pass<'a, T> {
 
     fn backward(&self, waiting: &mut Waiting<T>, range: &TileRange, seeds: &[Seeds], result: &mut ChunkResult<T>) {
         let (cpu, intervals) = (self.setting.cpu, self.setting.grid.intervals());
-        let (n, p) = (cpu.model.state.len(), cpu.model.theta.len());
-        let mut gradient = TileGradient { theta: vec![T::ZERO; p * LANES], start: vec![T::ZERO; n * LANES] };
+        let (n, p) = (cpu.model.state.len() * cpu.rows.length, cpu.model.theta.len());
+        let mut gradient = TileGradient { theta: vec![T::ZERO; p * LANES], start: vec![T::ZERO; n] };
         let seeds = &seeds[range.group];
         let tile = &mut waiting.tile;
         let mut buffers = waiting.buffers.take().unwrap_or_else(|| cpu.take(&cpu.reverse_pool));
@@ -381,7 +393,7 @@ impl<'a, T: Vector> Pass<'a, T> {
                 );
                 for segment in (0..intervals.div_ceil(steps)).rev() {
                     let part = segment * steps..((segment + 1) * steps).min(intervals);
-                    tile.state.copy_from_slice(&waiting.checkpoints[segment * n * LANES..(segment + 1) * n * LANES]);
+                    tile.state.copy_from_slice(&waiting.checkpoints[segment * n..(segment + 1) * n]);
                     for interval in part.clone() {
                         let first = (interval - part.start) * self.frames_per_interval();
                         tile.interval(&cpu.evolve_reverse, &mut buffers, interval, Some(first), false);
@@ -397,7 +409,7 @@ impl<'a, T: Vector> Pass<'a, T> {
         for lane in 0..range.count {
             if self.wanted.inputs {
                 result.theta.extend((0..p).map(|i| gradient.theta[i * LANES + lane].to_f64()));
-                result.start.extend((0..n).map(|i| start[i * LANES + lane].to_f64()));
+                result.start.extend(cpu.rows.array(&start, lane));
             }
         }
         result.status.extend(tile.status());

@@ -1,17 +1,20 @@
-//! Running linked programs over one tile of samples.
+//! Running linked programs over one tile of samples, or over the cells of one sample.
 
 use super::LANES;
-use super::link::{Linked, Step};
+use super::field;
+use super::link::{Address, Input, Linked, Step};
 use super::matrix::{Initial, Left, Product, Vector};
 use super::weights::{WeightGradient, WeightValues};
 use crate::graph::{CHUNK, Place, Real};
 use std::ops::Range;
 
-/// Scratch of the steps: resolved addresses.
+/// Scratch of the steps: resolved addresses, vectors of a single sample, padded planes.
 #[derive(Default)]
-pub struct Scratch {
+pub struct Scratch<T> {
     inputs: Vec<usize>,
     outputs: Vec<usize>,
+    single: [Vec<T>; 2],
+    planes: field::Scratch<T>,
 }
 
 /// Memory of a linked program: constants written, everything else zero. `frames` frames follow the work space.
@@ -33,70 +36,152 @@ pub fn run<T: Vector>(
     frame: usize,
     weights: &WeightValues<T>,
     mut gradient: Option<&mut WeightGradient<T>>,
-    scratch: &mut Scratch,
+    scratch: &mut Scratch<T>,
 ) {
     let arch = pulp::Arch::new();
     for step in &linked.steps[steps] {
         match step {
             Step::Map { tape, inputs, outputs } => {
-                scratch.inputs.clear();
-                scratch.inputs.extend(inputs.iter().map(|a| a.at(frame)));
-                scratch.outputs.clear();
-                scratch.outputs.extend(outputs.iter().map(|a| a.at(frame)));
-                let place = Place {
-                    inputs: &scratch.inputs,
-                    outputs: &scratch.outputs,
-                    constants: linked.constants[*tape],
-                    registers: linked.registers,
-                    lanes: LANES,
-                };
-                linked.tapes[*tape].run(memory, place);
+                resolve(&mut scratch.inputs, inputs, frame);
+                resolve(&mut scratch.outputs, outputs, frame);
+                sweep(linked, *tape, memory, (&scratch.inputs, &scratch.outputs), LANES);
             }
-            Step::Each { tape, inputs, output, rows } => {
-                let total = rows * LANES;
-                for start in (0..total).step_by(CHUNK) {
-                    scratch.inputs.clear();
-                    scratch.inputs.extend(inputs.iter().map(|a| a.at(frame) + start));
-                    let place = Place {
-                        inputs: &scratch.inputs,
-                        outputs: &[output.at(frame) + start],
-                        constants: linked.constants[*tape],
-                        registers: linked.registers,
-                        lanes: CHUNK.min(total - start),
-                    };
-                    linked.tapes[*tape].run(memory, place);
+            Step::Cells { tape, inputs, outputs } => {
+                let row = linked.planes.as_ref().map_or(LANES, |p| p.stride);
+                repeat(linked, inputs, frame, memory, scratch);
+                resolve(&mut scratch.outputs, outputs, frame);
+                for start in (0..row).step_by(CHUNK) {
+                    sweep(linked, *tape, memory, (&scratch.inputs, &scratch.outputs), CHUNK.min(row - start));
+                    let fields = scratch.inputs.iter_mut().zip(inputs).filter(|(_, input)| input.field);
+                    fields.for_each(|(offset, _)| *offset += CHUNK);
+                    scratch.outputs.iter_mut().for_each(|offset| *offset += CHUNK);
                 }
             }
-            Step::Affine { weight, bias, transposed, x, y } => {
+            Step::Each { tape, inputs, output, length } => {
+                resolve(&mut scratch.inputs, inputs, frame);
+                for start in (0..*length).step_by(CHUNK) {
+                    let output = [output.at(frame) + start];
+                    sweep(linked, *tape, memory, (&scratch.inputs, &output), CHUNK.min(length - start));
+                    scratch.inputs.iter_mut().for_each(|offset| *offset += CHUNK);
+                }
+            }
+            Step::Affine { weight, bias, transposed, x, y, field: false } if linked.planes.is_some() => {
+                let [rows, depth] = weights.size(*weight, *transposed);
+                let [from, to] = &mut scratch.single;
+                gather(memory, x.at(frame), depth, from);
+                to.resize(rows, T::ZERO);
+                weights.multiply(*weight, *transposed, *bias, from, to);
+                for (lanes, value) in memory[y.at(frame)..].chunks_exact_mut(LANES).zip(to) {
+                    lanes.fill(*value);
+                }
+            }
+            Step::Affine { weight, bias, transposed, x, y, .. } => {
+                let row = linked.planes.as_ref().map_or(LANES, |p| p.stride);
                 let [rows, depth] = weights.size(*weight, *transposed);
                 let (x, y) = (x.at(frame), y.at(frame));
-                let (b, c) = two(memory, x..x + depth * LANES, y..y + rows * LANES);
+                let (b, c) = two(memory, x..x + depth * row, y..y + rows * row);
                 arch.dispatch(Product {
                     a: Left::Panels(weights.panels(*weight, *transposed)),
                     b,
                     c,
                     rows,
                     depth,
-                    columns: LANES,
+                    columns: row,
                     initial: Initial::Rows(bias.map(|id| weights.bias(id))),
                 });
             }
-            Step::Outer { weight, bias, y, x } => {
+            Step::Outer { weight, bias, y, x, field } => {
                 let Some(gradient) = gradient.as_deref_mut() else { continue };
                 let [rows, columns] = weights.size(*weight, false);
                 let (x, y) = (x.at(frame), y.at(frame));
-                let cotangent = &memory[y..y + rows * LANES];
-                gradient.add_outer(*weight, cotangent, &memory[x..x + columns * LANES]);
-                if let Some(bias) = bias {
-                    gradient.add_bias(*bias, cotangent);
+                match &linked.planes {
+                    None => {
+                        let cotangent = &memory[y..y + rows * LANES];
+                        gradient.add_outer(*weight, cotangent, &memory[x..x + columns * LANES]);
+                        if let Some(bias) = bias {
+                            gradient.add_bias(*bias, cotangent);
+                        }
+                    }
+                    Some(_) if !field => {
+                        let [left, right] = &mut scratch.single;
+                        gather(memory, y, rows, left);
+                        gather(memory, x, columns, right);
+                        gradient.add_single(*weight, left, right);
+                        if let Some(bias) = bias {
+                            gradient.add_to_bias(*bias, left.iter().copied());
+                        }
+                    }
+                    Some(planes) => {
+                        field::outer(
+                            planes,
+                            memory,
+                            (y, rows),
+                            (x, columns),
+                            (*weight, *bias),
+                            gradient,
+                            &mut scratch.planes,
+                        );
+                    }
                 }
             }
-            Step::Copy { from, to, rows } => {
+            Step::Correlate { factors, transposed, channels, boundary, x, y } => {
+                let call = field::Call { channels: *channels, boundary: *boundary, x: x.at(frame), y: y.at(frame) };
+                field::correlate(linked, factors, *transposed, call, weights, memory, &mut scratch.planes);
+            }
+            Step::Kernel { weight, bias, channels, boundary, y, x } => {
+                let Some(gradient) = gradient.as_deref_mut() else { continue };
+                let call = field::Call { channels: *channels, boundary: *boundary, x: x.at(frame), y: y.at(frame) };
+                field::kernel(linked, (*weight, *bias), call, memory, gradient, &mut scratch.planes);
+            }
+            Step::Sum { channels, x, y } => {
+                let planes = linked.planes.as_ref().expect("a field has planes");
+                for channel in 0..*channels {
+                    let plane = x.at(frame) + channel * planes.stride;
+                    let sum = field::sum(&memory[plane..plane + planes.cells()]);
+                    memory[y.at(frame) + channel * LANES..][..LANES].fill(sum);
+                }
+            }
+            Step::Copy { from, to, length } => {
                 let from = from.at(frame);
-                memory.copy_within(from..from + rows * LANES, to.at(frame));
+                memory.copy_within(from..from + length, to.at(frame));
             }
         }
     }
+}
+
+fn resolve(offsets: &mut Vec<usize>, addresses: &[Address], frame: usize) {
+    offsets.clear();
+    offsets.extend(addresses.iter().map(|a| a.at(frame)));
+}
+
+/// Resolves what a tape over cells reads; numbers that are the same in every cell are repeated for as many cells as a
+/// sweep takes at a time.
+fn repeat<T: Real>(linked: &Linked, inputs: &[Input], frame: usize, memory: &mut [T], scratch: &mut Scratch<T>) {
+    let mut next = linked.broadcast;
+    scratch.inputs.clear();
+    for input in inputs {
+        let offset = input.address.at(frame);
+        if input.field {
+            scratch.inputs.push(offset);
+            continue;
+        }
+        let value = memory[offset];
+        memory[next..next + CHUNK].fill(value);
+        scratch.inputs.push(next);
+        next += CHUNK;
+    }
+}
+
+fn sweep<T: Real>(linked: &Linked, tape: usize, memory: &mut [T], offsets: (&[usize], &[usize]), lanes: usize) {
+    let (constants, registers) = (linked.constants[tape], linked.registers);
+    let place = Place { inputs: offsets.0, outputs: offsets.1, constants, registers, lanes };
+    linked.tapes[tape].run(memory, place);
+}
+
+/// The first lane of so many rows.
+fn gather<T: Real>(memory: &[T], start: usize, rows: usize, to: &mut Vec<T>) {
+    to.clear();
+    to.extend((0..rows).map(|row| memory[start + row * LANES]));
 }
 
 /// A range to read and a disjoint range to write.

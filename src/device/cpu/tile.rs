@@ -1,10 +1,12 @@
-//! One tile: up to [`LANES`] samples of one group, stepped together.
+//! One tile: up to [`LANES`] samples of one group, stepped together; on a grid a single sample with all its cells.
 //!
 //! A tile is always computed at full width. Lanes without a sample repeat the first one and have cotangent zero, so a
-//! trajectory's bits depend neither on the size of the batch nor on its place in it.
+//! trajectory's bits depend neither on the size of the batch nor on its place in it. On a grid states and observations are
+//! planes of cells, everything else rows of lanes as before.
 
 use super::link::{Address, Linked};
 use super::matrix::Vector;
+use super::plane::Planes;
 use super::run::{Scratch, run};
 use super::weights::{WeightGradient, WeightValues};
 use super::{Cpu, LANES};
@@ -46,10 +48,52 @@ pub struct Buffers<T> {
     pub evolve: Vec<T>,
     observe: Vec<T>,
     encode: Vec<T>,
-    scratch: Scratch,
+    scratch: Scratch<T>,
     rates: Vec<T>,
     /// States at the ends of intervals of the current segment.
     trail: Vec<T>,
+}
+
+/// Rows of states and observations: lanes of samples, or the cells of one sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Numbers per row.
+    pub length: usize,
+    /// Cells; 0 where the places of a row are samples.
+    cells: usize,
+}
+
+impl Rows {
+    /// The rows of a model's states.
+    pub fn of(planes: Option<&Planes>) -> Rows {
+        planes.map_or(Rows { length: LANES, cells: 0 }, |p| Rows { length: p.stride, cells: p.cells() })
+    }
+
+    /// Samples per row.
+    pub fn samples(self) -> usize {
+        if self.cells == 0 { LANES } else { 1 }
+    }
+
+    /// Places of a row that hold something.
+    fn places(self) -> usize {
+        if self.cells == 0 { LANES } else { self.cells }
+    }
+
+    /// Lane of the sample, and number inside its array, of a place of a component's row.
+    fn entry(self, component: usize, place: usize) -> (usize, usize) {
+        if self.cells == 0 { (place, component) } else { (0, component * self.cells + place) }
+    }
+
+    /// All numbers of a sample in the order of its array.
+    pub fn array<T: Real>(self, rows: &[T], lane: usize) -> impl Iterator<Item = f64> + '_ {
+        rows.chunks_exact(self.length).flat_map(move |row| {
+            match self.cells {
+                0 => row[lane..=lane].iter(),
+                cells => row[..cells].iter(),
+            }
+            .map(|v| v.to_f64())
+        })
+    }
 }
 
 /// A tile on its way.
@@ -57,8 +101,10 @@ pub struct Tile<'a, T> {
     setting: &'a Setting<'a, T>,
     range: TileRange,
     theta: Vec<T>,
-    /// The current state, `n` rows.
+    /// The current state, a row per component.
     pub state: Vec<T>,
+    /// Rows of states and observations.
+    rows: Rows,
     t0: [f64; LANES],
     squared_error: [f64; LANES],
     present: [f64; LANES],
@@ -69,9 +115,9 @@ pub struct Tile<'a, T> {
 
 /// Derivatives of a tile.
 pub struct TileGradient<T> {
-    /// θ̄, `p` rows.
+    /// θ̄, a row of lanes per parameter.
     pub theta: Vec<T>,
-    /// Cotangent of the initial state, `n` rows.
+    /// Cotangent of the initial state, a row per component.
     pub start: Vec<T>,
 }
 
@@ -79,12 +125,14 @@ impl<'a, T: Vector> Tile<'a, T> {
     /// A tile at its initial state.
     pub fn new(setting: &'a Setting<'a, T>, range: TileRange, buffers: &mut Buffers<T>) -> Self {
         let (job, model) = (setting.job, &setting.cpu.model);
-        let (n, p) = (model.state.len(), model.theta.len());
+        let (n, p) = (model.state_len(), model.theta.len());
+        let rows = setting.cpu.rows;
         let mut tile = Tile {
             setting,
             range,
             theta: vec![T::ZERO; p * LANES],
-            state: vec![T::ZERO; n * LANES],
+            state: vec![T::ZERO; model.state.len() * rows.length],
+            rows,
             t0: [0.0; LANES],
             squared_error: [0.0; LANES],
             present: [0.0; LANES],
@@ -99,16 +147,27 @@ impl<'a, T: Vector> Tile<'a, T> {
             }
             let row = job.rows[sample] as usize;
             tile.t0[lane] = job.trajectories.t0.get(row).copied().unwrap_or(0.0);
-            if let Start::States(states) = &job.trajectories.start {
-                for i in 0..n {
-                    tile.state[i * LANES + lane] = T::from_f64(states[row * n + i]);
-                }
-            }
+        }
+        if let Start::States(states) = &job.trajectories.start {
+            let mut state = std::mem::take(&mut tile.state);
+            tile.fill(&mut state, states, n);
+            tile.state = state;
         }
         if let Start::Observations(first) = &job.trajectories.start {
             tile.encode(first, buffers);
         }
         tile
+    }
+
+    /// Writes each sample's numbers of `arrays`, `[trajectories, width]`, into rows.
+    fn fill(&self, rows: &mut [T], arrays: &[f64], width: usize) {
+        for (component, row) in rows.chunks_exact_mut(self.rows.length).enumerate() {
+            for (place, value) in row.iter_mut().enumerate().take(self.rows.places()) {
+                let (lane, index) = self.rows.entry(component, place);
+                let trajectory = self.setting.job.rows[self.sample(lane)] as usize;
+                *value = T::from_f64(arrays[trajectory * width + index]);
+            }
+        }
     }
 
     /// The sample in a lane; lanes beyond the tile repeat its first sample.
@@ -126,18 +185,15 @@ impl<'a, T: Vector> Tile<'a, T> {
         let memory = &mut buffers.encode;
         super::run::allocate(memory, linked, 1);
         let frame = linked.work;
-        let k = self.setting.cpu.model.outputs.len();
-        for i in 0..k {
-            let row: Row<T> = std::array::from_fn(|lane| {
-                T::from_f64(first[self.setting.job.rows[self.sample(lane)] as usize * k + i])
-            });
-            write_row(memory, linked.ports[0], frame, i, &row);
-        }
+        let model = &self.setting.cpu.model;
+        let mut observation = vec![T::ZERO; model.outputs.len() * self.rows.length];
+        self.fill(&mut observation, first, model.output_len());
+        write_rows(memory, linked.ports[0], frame, &observation);
         write_rows(memory, linked.ports[1], frame, &self.theta);
         self.write_inputs(memory, linked.ports[2], frame, 0, 1.0, 0.0);
         self.write_time(memory, linked.ports[3], frame, self.setting.grid.observation(0));
         run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
-        read_rows(memory, &linked.outputs[0], frame, &mut self.state);
+        read_rows(memory, &linked.outputs[0], frame, self.rows.length, &mut self.state);
     }
 
     fn write_inputs(&self, memory: &mut [T], port: Address, frame: usize, interval: usize, left: f64, right: f64) {
@@ -197,7 +253,8 @@ impl<'a, T: Vector> Tile<'a, T> {
                 self.write_inputs(memory, linked.ports[ports::INPUT], frame, interval, w.left, w.right);
                 self.write_time(memory, linked.ports[ports::TIME], frame, grid.stage(interval, substep, c));
                 run(linked, 0..linked.forward, memory, frame, weights, None, &mut buffers.scratch);
-                read_rows(memory, &linked.outputs[0], frame, &mut buffers.rates[stage * n..(stage + 1) * n]);
+                let rate = &mut buffers.rates[stage * n..(stage + 1) * n];
+                read_rows(memory, &linked.outputs[0], frame, self.rows.length, rate);
                 if count {
                     for (sums, address) in self.stages.iter_mut().zip(&linked.outputs[1]) {
                         let row = &memory[address.at(frame)..][..LANES];
@@ -219,7 +276,7 @@ impl<'a, T: Vector> Tile<'a, T> {
             }
         }
         if count {
-            mark(&mut self.failed, &self.state, interval);
+            mark(&mut self.failed, &self.state, self.rows, interval);
         }
     }
 
@@ -235,9 +292,13 @@ impl<'a, T: Vector> Tile<'a, T> {
         let frame = linked.work;
         if targets.is_some() {
             for (component, address) in linked.outputs[0].iter().enumerate() {
-                let row: Row<T> = row_of(&memory[address.at(frame)..], 0);
-                for (lane, value) in row.iter().enumerate().take(self.range.count) {
-                    if let Some((residual, _)) = self.residual(lane, interval, component, *value) {
+                let row = &memory[address.at(frame)..][..self.rows.places()];
+                for (place, value) in row.iter().enumerate() {
+                    let (lane, index) = self.rows.entry(component, place);
+                    if lane >= self.range.count {
+                        break;
+                    }
+                    if let Some((residual, _)) = self.residual(lane, interval, (component, index), *value) {
                         self.squared_error[lane] += (residual * residual).to_f64();
                         self.present[lane] += 1.0;
                     }
@@ -245,16 +306,16 @@ impl<'a, T: Vector> Tile<'a, T> {
             }
         }
         if let Some(predictions) = predictions {
-            read_rows(memory, &linked.outputs[0], frame, predictions);
+            read_rows(memory, &linked.outputs[0], frame, self.rows.length, predictions);
         }
     }
 
     /// (ŷ − y) / scale and 1 / scale for a present entry.
-    fn residual(&self, lane: usize, interval: usize, component: usize, value: T) -> Option<(T, T)> {
+    fn residual(&self, lane: usize, interval: usize, (component, index): (usize, usize), value: T) -> Option<(T, T)> {
         let t = self.setting.job.trajectories;
-        let k = self.setting.cpu.model.outputs.len();
+        let k = self.setting.cpu.model.output_len();
         let row = self.setting.job.rows[self.sample(lane)] as usize;
-        let target = t.targets.as_ref()?[(row * t.steps + interval) * k + component];
+        let target = t.targets.as_ref()?[(row * t.steps + interval) * k + index];
         let inverse = T::from_f64(1.0 / t.residual_scale.as_ref().map_or(1.0, |s| s[component]));
         (!target.is_nan()).then(|| ((value - T::from_f64(target)) * inverse, inverse))
     }
@@ -325,8 +386,9 @@ impl<'a, T: Vector> Tile<'a, T> {
                     }
                     let steps = linked.forward..linked.steps.len();
                     run(linked, steps, memory, frame, values, weights.as_deref_mut(), &mut buffers.scratch);
-                    read_rows(memory, &linked.outputs[2], frame, &mut stage_cotangents[stage * n..(stage + 1) * n]);
-                    add_rows(memory, &linked.outputs[3], frame, &mut gradient.theta);
+                    let cotangent = &mut stage_cotangents[stage * n..(stage + 1) * n];
+                    read_rows(memory, &linked.outputs[2], frame, self.rows.length, cotangent);
+                    add_rows(memory, &linked.outputs[3], frame, LANES, &mut gradient.theta);
                 }
                 if tableau.map {
                     gradient.start.copy_from_slice(&stage_cotangents[..n]);
@@ -338,8 +400,8 @@ impl<'a, T: Vector> Tile<'a, T> {
                     }
                 }
             }
-            mark(&mut self.adjoint_failed, &gradient.start, interval);
-            mark(&mut self.adjoint_failed, &gradient.theta, interval);
+            mark(&mut self.adjoint_failed, &gradient.start, self.rows, interval);
+            mark(&mut self.adjoint_failed, &gradient.theta, Rows::of(None), interval);
         }
     }
 
@@ -356,20 +418,23 @@ impl<'a, T: Vector> Tile<'a, T> {
         self.run_observe(buffers, interval);
         let (memory, frame) = (&mut buffers.observe, linked.work);
         for (component, address) in linked.outputs[0].iter().enumerate() {
-            let row: Row<T> = row_of(&memory[address.at(frame)..], 0);
-            let cotangent: Row<T> = std::array::from_fn(|lane| {
+            let row = address.at(frame);
+            // The rest of a plane stays zero, as it was allocated.
+            let cotangents = linked.ports[ports::TIME + 1].at(frame) + component * self.rows.length;
+            for place in 0..self.rows.places() {
+                let (lane, index) = self.rows.entry(component, place);
                 let seed = T::from_f64(2.0 * seeds.squared_error * lane_weight[lane]);
-                match self.residual(lane, interval, component, row[lane]) {
-                    Some((residual, inverse)) if lane < self.range.count => seed * residual * inverse,
-                    _ => T::ZERO,
-                }
-            });
-            write_row(memory, linked.ports[ports::TIME + 1], frame, component, &cotangent);
+                memory[cotangents + place] =
+                    match self.residual(lane, interval, (component, index), memory[row + place]) {
+                        Some((residual, inverse)) if lane < self.range.count => seed * residual * inverse,
+                        _ => T::ZERO,
+                    };
+            }
         }
         let steps = linked.forward..linked.steps.len();
         run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, &mut gradient.start);
-        add_rows(memory, &linked.outputs[2], frame, &mut gradient.theta);
+        add_rows(memory, &linked.outputs[1], frame, self.rows.length, &mut gradient.start);
+        add_rows(memory, &linked.outputs[2], frame, LANES, &mut gradient.theta);
     }
 
     /// Carries the cotangent of the initial state on to θ through encode.
@@ -389,8 +454,8 @@ impl<'a, T: Vector> Tile<'a, T> {
         write_rows(memory, linked.ports[4], frame, &gradient.start);
         let steps = linked.forward..linked.steps.len();
         run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, &mut gradient.theta);
-        mark(&mut self.adjoint_failed, &gradient.theta, 0);
+        add_rows(memory, &linked.outputs[1], frame, LANES, &mut gradient.theta);
+        mark(&mut self.adjoint_failed, &gradient.theta, Rows::of(None), 0);
     }
 
     /// Appends the current state to the trail of the segment.
@@ -438,26 +503,26 @@ fn write_rows<T: Real>(memory: &mut [T], port: Address, frame: usize, values: &[
     memory[start..start + values.len()].copy_from_slice(values);
 }
 
-fn read_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, to: &mut [T]) {
-    for (row, address) in to.chunks_exact_mut(LANES).zip(rows) {
-        row.copy_from_slice(&memory[address.at(frame)..][..LANES]);
+fn read_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, length: usize, to: &mut [T]) {
+    for (row, address) in to.chunks_exact_mut(length).zip(rows) {
+        row.copy_from_slice(&memory[address.at(frame)..][..length]);
     }
 }
 
-fn add_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, to: &mut [T]) {
-    for (row, address) in to.chunks_exact_mut(LANES).zip(rows) {
-        for (sum, value) in row.iter_mut().zip(&memory[address.at(frame)..][..LANES]) {
+fn add_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, length: usize, to: &mut [T]) {
+    for (row, address) in to.chunks_exact_mut(length).zip(rows) {
+        for (sum, value) in row.iter_mut().zip(&memory[address.at(frame)..][..length]) {
             *sum += *value;
         }
     }
 }
 
-/// Records the first interval at which a lane of `rows` was not finite.
-fn mark<T: Real>(failed: &mut [Option<u32>; LANES], rows: &[T], interval: usize) {
-    for row in rows.chunks_exact(LANES) {
-        for (slot, value) in failed.iter_mut().zip(row) {
+/// Records the first interval at which a sample's part of `values` was not finite.
+fn mark<T: Real>(failed: &mut [Option<u32>; LANES], values: &[T], rows: Rows, interval: usize) {
+    for row in values.chunks_exact(rows.length) {
+        for (place, value) in row.iter().enumerate().take(rows.places()) {
             if !value.is_finite() {
-                slot.get_or_insert(interval as u32);
+                failed[rows.entry(0, place).0].get_or_insert(interval as u32);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Weights as the products want to read them, and their gradients as the products want to add to them.
 
 use super::LANES;
-use super::matrix::{Add, Initial, Left, Product, Transpose, Vector, pack, packed_len};
+use super::correlate::Dots;
+use super::matrix::{Add, Initial, Left, PANEL, Product, Transpose, Vector, pack, packed_len};
 use crate::program::{WeightId, WeightTable};
 
 /// Columns of a gradient buffer are padded to this, so that the products need no edge cases.
@@ -26,7 +27,17 @@ impl<T: Vector> WeightValues<T> {
                 values[shape.offset..shape.offset + shape.len()].iter().map(|v| T::from_f64(*v)).collect();
             let (rows, columns) = (shape.rows, shape.columns);
             let mut panels = [Vec::new(), Vec::new()];
-            if !shape.bias {
+            let taps = shape.taps();
+            if taps > 1 {
+                // The transpose of a kernel correlates from outputs to inputs.
+                let (outs, ins) = (rows, columns / taps);
+                let turned: Vec<T> = (0..ins)
+                    .flat_map(|i| (0..outs).flat_map(move |o| (0..taps).map(move |t| (o * ins + i) * taps + t)))
+                    .map(|place| values[place])
+                    .collect();
+                pack(&values, [outs, columns], [columns, 1], &mut panels[0]);
+                pack(&turned, [ins, outs * taps], [outs * taps, 1], &mut panels[1]);
+            } else if !shape.bias {
                 panels = [(rows, columns), (columns, rows)].map(|(r, k)| Vec::with_capacity(packed_len(r, k)));
                 pack(&values, [rows, columns], [columns, 1], &mut panels[0]);
                 pack(&values, [columns, rows], [1, columns], &mut panels[1]);
@@ -47,6 +58,16 @@ impl<T: Vector> WeightValues<T> {
     /// The values of a bias.
     pub fn bias(&self, id: WeightId) -> &[T] {
         &self.biases[id.0 as usize]
+    }
+
+    /// y = W x, or Wᵀ x, for a single vector.
+    pub fn multiply(&self, id: WeightId, transposed: bool, bias: Option<WeightId>, x: &[T], y: &mut [T]) {
+        if let Some(bias) = bias {
+            y.copy_from_slice(self.bias(bias));
+        } else {
+            y.fill(T::ZERO);
+        }
+        pulp::Arch::new().dispatch(MatrixVector { panels: self.panels(id, transposed), x, y });
     }
 
     /// The panels of a matrix or of its transpose.
@@ -106,6 +127,30 @@ impl<T: Vector> WeightGradient<T> {
         }
     }
 
+    /// Adds y xᵀ of a single sample.
+    pub fn add_single(&mut self, id: WeightId, y: &[T], x: &[T]) {
+        let waiting = &mut self.matrices[id.0 as usize];
+        for (row, y) in waiting.sums.chunks_exact_mut(waiting.stride).zip(y) {
+            pulp::Arch::new().dispatch(Scaled { factor: *y, from: x, to: &mut row[..x.len()] });
+        }
+    }
+
+    /// Adds Σ_q y[rows[r] + q] · x[offsets[k] + q], q < length.
+    pub fn add_dots(&mut self, id: WeightId, y: (&[T], &[usize]), x: (&[T], &[usize]), length: usize) {
+        let Waiting { sums, stride, .. } = &mut self.matrices[id.0 as usize];
+        let (stride, g) = (*stride, sums.as_mut_slice());
+        let dots = Dots { y: y.0, rows: y.1, x: x.0, offsets: x.1, length, g, stride };
+        pulp::Arch::new().dispatch(dots);
+    }
+
+    /// Adds one number to each element of a bias.
+    pub fn add_to_bias(&mut self, id: WeightId, values: impl Iterator<Item = T>) {
+        let waiting = &mut self.matrices[id.0 as usize];
+        for (row, value) in waiting.sums.chunks_exact_mut(waiting.stride).zip(values) {
+            row[0] += value;
+        }
+    }
+
     /// Adds y, summed over the lanes, to a bias.
     pub fn add_bias(&mut self, id: WeightId, y: &[T]) {
         pulp::Arch::new().dispatch(Add { from: y, to: &mut self.matrices[id.0 as usize].sums });
@@ -129,6 +174,52 @@ impl<T: Vector> WeightGradient<T> {
                     *sum += value.to_f64();
                 }
             }
+        }
+    }
+}
+
+/// y += A x with A in panels.
+struct MatrixVector<'a, T> {
+    panels: &'a [T],
+    x: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Vector> pulp::WithSimd for MatrixVector<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let depth = self.x.len();
+        for (panel, y) in self.panels.chunks_exact(PANEL * depth).zip(self.y.chunks_mut(PANEL)) {
+            // Two sums per row, so that additions do not wait for each other.
+            let mut sums = [[T::ZERO; PANEL]; 2];
+            for (k, (a, x)) in panel.as_chunks::<PANEL>().0.iter().zip(self.x).enumerate() {
+                for (sum, a) in sums[k % 2].iter_mut().zip(a) {
+                    *sum = a.mul_add(*x, *sum);
+                }
+            }
+            for (r, y) in y.iter_mut().enumerate() {
+                *y += sums[0][r] + sums[1][r];
+            }
+        }
+    }
+}
+
+/// to += factor · from
+struct Scaled<'a, T> {
+    factor: T,
+    from: &'a [T],
+    to: &'a mut [T],
+}
+
+impl<T: Vector> pulp::WithSimd for Scaled<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to = self.factor.mul_add(*from, *to);
         }
     }
 }

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The workload of `greybox bench reaction-diffusion` in PyTorch on the CPU, by one of two integrators:
+
+    torchdiffeq   odeint(..., method="rk4"), which is Kutta's 3/8 rule (greybox's rk38), differentiated by autograd
+    loop          classic rk4 written as a loop, differentiated by autograd
+
+Both evaluate the right-hand side four times per step and store the activations.
+
+    torch_reaction_diffusion.py --integrator loop                   times forward and gradient
+    torch_reaction_diffusion.py --make DIR                          writes a random case that `greybox eval` reads
+    torch_reaction_diffusion.py --weights W --input IN --output OUT   evaluates a case, by greybox's names
+"""
+import os
+
+import torch
+import torch.nn.functional as F
+from torchdiffeq import odeint
+
+import peer
+import reaction_diffusion as workload
+from reaction_diffusion import DT, SPACING
+
+
+def rim(x):
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
+def conv(w, x):
+    layers = len(w) // 2
+    for i in range(layers):
+        x = F.conv2d(rim(x), w[f"g.{i}.weight"], w[f"g.{i}.bias"])
+        if i + 1 < layers:
+            x = F.leaky_relu(x, 0.01)
+    return x
+
+
+def laplacian(s):
+    p = rim(s)
+    around = p[..., :-2, 1:-1] + p[..., 2:, 1:-1] + p[..., 1:-1, :-2] + p[..., 1:-1, 2:]
+    return (around - 4 * s) / SPACING**2
+
+
+def loop(rhs, s, times):
+    states = [s]
+    for _ in times[1:]:
+        k1 = rhs(0.0, s)
+        k2 = rhs(0.0, s + DT / 2 * k1)
+        k3 = rhs(0.0, s + DT / 2 * k2)
+        k4 = rhs(0.0, s + DT * k3)
+        s = s + DT / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        states.append(s)
+    return torch.stack(states)
+
+
+def three_eighths(rhs, s, times):
+    return odeint(rhs, s, times, method="rk4")
+
+
+INTEGRATORS = {"torchdiffeq": three_eighths, "loop": loop}
+
+
+def objective(a, w, s0, theta, y):
+    """The loss, and the states [B, T+1, C, H, W]."""
+    rates = theta[:, :, None, None]
+    times = DT * torch.arange(y.shape[1] + 1, dtype=s0.dtype)
+    states = INTEGRATORS[a.integrator](lambda _, s: rates * laplacian(s) + conv(w, s), s0, times).transpose(0, 1)
+    return F.mse_loss(states[:, 1:], y), states
+
+
+def arguments(a, w, case):
+    precision = torch.float64 if a.precision == "f64" else torch.float32
+    cast = lambda arrays: {name: torch.tensor(value, dtype=precision) for name, value in arrays.items()}
+    case = cast(case)
+    w = {name: value.requires_grad_() for name, value in cast(w).items()}
+    return w, case["s0"], case["theta"], case["y"]
+
+
+def evaluate(a, w, case):
+    w, s0, theta, y = arguments(a, w, case)
+    loss, states = objective(a, w, s0.requires_grad_(), theta.requires_grad_(), y)
+    loss.backward()
+    out = {"states": states, "y_hat": states[:, 1:], "loss": loss, "objective": loss,
+           "grad_s0": s0.grad, "grad_theta": theta.grad} | {f"grad/{name}": value.grad for name, value in w.items()}
+    return {name: value.detach().numpy() for name, value in out.items()}
+
+
+def measure(a, w, case):
+    w, s0, theta, y = arguments(a, w, case)
+
+    @torch.no_grad()
+    def forward():
+        return objective(a, w, s0, theta, y)[0].item()
+
+    def gradient():
+        return torch.autograd.grad(objective(a, w, s0, theta, y)[0], list(w.values()))
+
+    yield "forward", peer.repeated(forward, a.repeats), 1
+    yield "gradient", peer.repeated(gradient, a.repeats), 3
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    parser = workload.options(__doc__)
+    parser.add_argument("--integrator", choices=list(INTEGRATORS), default="torchdiffeq")
+    peer.main(parser, "reaction-diffusion", lambda a: f"torch-cpu {a.integrator}", workload.random_case, workload.files,
+              evaluate, measure, workload.flops)
