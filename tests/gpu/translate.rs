@@ -1,6 +1,7 @@
 //! Kernels without an adapter: naga turns each into the languages of all backends, spirv-val accepts the SPIR-V, and they
 //! stay within what WebGPU promises everywhere. Their text does not grow with layers or steps.
 
+use super::ALL;
 use crate::common::model;
 use greybox::device::gpu::{Schedule, Source, kernels};
 use greybox::model::Model;
@@ -12,8 +13,6 @@ use naga::{AddressSpace, Module, ShaderStage};
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
-
-const ALL: [Schedule; 3] = [Schedule::Lane, Schedule::Tile, Schedule::Layer];
 
 fn study(path: &str) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -25,7 +25,7 @@ pub struct Sizes {
 pub struct Allowed {
     /// Largest storage buffer.
     pub binding: usize,
-    /// Activations: the budget of the device.
+    /// Activations, and states for the host: the budget of the device.
     pub frames: usize,
 }
 
@@ -71,7 +71,7 @@ impl Plan {
 pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let fitting = |segment: usize| -> usize {
         let by_binding = allowed.binding / 4 / sizes.arena(segment).max(1);
-        let by_budget = (allowed.frames / 4).checked_div(segment * sizes.frames).unwrap_or(usize::MAX);
+        let by_budget = (allowed.frames / 4).checked_div(segment * (sizes.frames + sizes.trail)).unwrap_or(usize::MAX);
         by_binding.min(by_budget).min(sizes.samples)
     };
     let whole = fitting(sizes.horizon);
@@ -83,13 +83,13 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     if chunk > 0 {
         return Ok(Plan { chunk, segment: best });
     }
-    let frames = 4 * sizes.frames;
+    let frames = 4 * (sizes.frames + sizes.trail);
     Err(match frames > allowed.frames {
         true => format!(
-            "activations of one interval of one trajectory need {frames} bytes, more than the memory budget allows"
+            "states or activations of one interval of one trajectory need {frames} bytes, more than the memory budget allows"
         ),
         false => format!(
-            "states, predictions and activations of one interval of one trajectory need {} bytes, more than the limit \
+            "all that one interval of one trajectory keeps needs {} bytes, more than the limit \
              max_storage_buffer_binding_size = {} bytes",
             4 * (1..=sizes.horizon).map(|s| sizes.arena(s)).min().unwrap_or(0),
             allowed.binding
