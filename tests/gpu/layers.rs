@@ -10,15 +10,22 @@ use greybox::model::Model;
 
 const LAYER: [Schedule; 1] = [Schedule::Layer];
 
-fn judge<'a>(model: &'a Model, name: &str, case: &Case) {
+fn judge(model: &Model, name: &str, case: &Case) {
     Judge::new(model, &LAYER).agree(name, &case.job(model));
+}
+
+/// Small states and weights, so that nothing grows beyond what f32 can tell apart.
+fn small(model: &Model, count: usize, steps: usize, seed: u64) -> Case {
+    let mut case = Case::random(model, count, steps, seed, 0.4);
+    case.weights.values.iter_mut().for_each(|w| *w *= 0.4);
+    case
 }
 
 #[test]
 fn compositions_on_every_boundary() {
-    for (size, boundary) in ["[4, 5]", "[7]", "[2, 1]"].iter().flat_map(|s| BOUNDARIES.map(|b| (s, b))) {
+    for (size, boundary) in ["[4, 5]", "[7]", "[3, 3]"].iter().flat_map(|s| BOUNDARIES.map(|b| (s, b))) {
         let model = model(&toml(size, boundary, "heun", 0.05, NETS), COMPOSED);
-        let mut case = Case::random(&model, 3, 3, 7, 0.6);
+        let mut case = small(&model, 3, 3, 7);
         case.trajectories.residual_scale = Some(vec![0.5, 2.0, 1.5]);
         judge(&model, &format!("composition on {size}, {boundary}"), &case);
     }
@@ -33,7 +40,7 @@ fn everything_that_a_job_says() {
     );
     let text = toml("[5, 3]", "periodic", "rk4", 0.05, NETS).replace("dt = 0.05", "dt = 0.05\nsubsteps = 2");
     let model = model(&text, &wgsl);
-    let mut case = Case::random(&model, 4, 3, 8, 0.5);
+    let mut case = small(&model, 4, 3, 8);
     let first = (0..4 * model.output_len()).map(|i| (i as f64).sin() * 0.4).collect();
     case.trajectories.start = Start::Observations(first);
     case.trajectories.times = Some(vec![0.0, 0.05, 0.12, 0.15]);
@@ -53,7 +60,7 @@ fn convolutions_of_many_shapes() {
         fn physics(s: State, near: Near) -> State { return State(0.1 * near.laplacian.u, -s.v); }";
     let cases = [
         ("[4, 3]", "replicate", "[3, 4]", "leaky_relu", true),
-        ("[1, 6]", "zero", "[33]", "tanh", false),
+        ("[3, 6]", "zero", "[33]", "tanh", false),
         ("[9]", "periodic", "[17, 5]", "softplus", true),
         ("[17, 31]", "replicate", "[6, 9]", "sin", false),
     ];
@@ -63,9 +70,7 @@ fn convolutions_of_many_shapes() {
              [[penalty]]\nkind = \"log_least_action\"\nweight = 0.1\n"
         );
         let model = model(&toml(size, boundary, "midpoint", 0.1, &rest), wgsl);
-        let mut case = Case::random(&model, 3, 2, 8, 0.7);
-        case.weights.values.iter_mut().for_each(|w| *w *= 0.5);
-        judge(&model, &format!("{channels} channels on {size}, {boundary}"), &case);
+        judge(&model, &format!("{channels} channels on {size}, {boundary}"), &small(&model, 3, 2, 8));
     }
 }
 
@@ -85,7 +90,7 @@ fn solvers_and_held_inputs() {
     for method in ["euler", "rk38", "map"] {
         let text = toml("[3, 4]", "replicate", method, 0.05, NETS).replace("[grid]", "inputs = \"hold\"\n[grid]");
         let model = model(&text, COMPOSED);
-        judge(&model, method, &Case::random(&model, 2, 2, 10, 0.5));
+        judge(&model, method, &small(&model, 2, 2, 10));
     }
 }
 

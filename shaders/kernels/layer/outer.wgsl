@@ -5,11 +5,33 @@
 
 const DEPTH = 16u;                          // lanes per round
 
-var<workgroup> left: array<f32, 512>;       // [DEPTH, 32] of y
-var<workgroup> right: array<f32, 512>;      // [DEPTH, 32] of x
+const WIDTH = 33u;                          // distance of rounds' rows, odd so that no memory bank is met twice
 
-fn add(index: u32, value: f32) {
-    partials[index] = partials[index] + value;
+var<workgroup> left: array<f32, 528>;       // [DEPTH, WIDTH] of y
+var<workgroup> right: array<f32, 528>;      // [DEPTH, WIDTH] of x
+
+// Where a partition keeps the entries of a weight and of its bias.
+struct Entries {
+    matrix: u32,
+    bias: u32,
+    rows: u32,
+    terms: u32,
+}
+
+fn add(entries: Entries, row: u32, column: u32, value: f32, biased: bool) {
+    if (row < entries.rows && column < entries.terms) {
+        let index = entries.matrix + row * entries.terms + column;
+        partials[index] = partials[index] + value;
+    } else if (row < entries.rows && column == entries.terms && biased) {
+        partials[entries.bias + row] = partials[entries.bias + row] + value;
+    }
+}
+
+fn add_row(entries: Entries, row: u32, column: u32, values: vec4<f32>, biased: bool) {
+    add(entries, row, column, values.x, biased);
+    add(entries, row, column + 1u, values.y, biased);
+    add(entries, row, column + 2u, values.z, biased);
+    add(entries, row, column + 3u, values.w, biased);
 }
 
 @compute @workgroup_size(64)
@@ -62,13 +84,13 @@ fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
                     of_x = taken(plane, place, tap_offset(t % taps, taps), boundary, false);
                 }
             }
-            left[depth * 32u + i] = of_y;
-            right[depth * 32u + i] = of_x;
+            left[depth * WIDTH + i] = of_y;
+            right[depth * WIDTH + i] = of_x;
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k = k + 1u) {
-            let l = k * 32u + row;
-            let r = k * 32u + column;
+            let l = k * WIDTH + row;
+            let r = k * WIDTH + column;
             let v = vec4<f32>(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
             a = a + left[l] * v;
             b = b + left[l + 1u] * v;
@@ -77,17 +99,11 @@ fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         }
         workgroupBarrier();
     }
-    let base = group.y * params.weights;
-    for (var i = 0u; i < 4u; i = i + 1u) {
-        let t = first_column + column + i;
-        let four = vec4<f32>(a[i], b[i], c[i], d[i]);
-        for (var j = 0u; j < 4u; j = j + 1u) {
-            let r = first_row + row + j;
-            if (r < rows && t < terms) {
-                add(base + matrix + r * terms + t, four[j]);
-            } else if (r < rows && t == terms && bias != 0u) {
-                add(base + bias - 1u + r, four[j]);
-            }
-        }
-    }
+    let place = Entries(group.y * params.weights + matrix, group.y * params.weights + bias - 1u, rows, terms);
+    let r = first_row + row;
+    let t = first_column + column;
+    add_row(place, r, t, a, bias != 0u);
+    add_row(place, r + 1u, t, b, bias != 0u);
+    add_row(place, r + 2u, t, c, bias != 0u);
+    add_row(place, r + 3u, t, d, bias != 0u);
 }

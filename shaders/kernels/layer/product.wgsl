@@ -15,10 +15,17 @@ var<workgroup> columns: array<i32, 256>;
 
 fn put_row(output: u32, row: u32, lane: u32, lanes: u32, distance: u32, values: vec4<f32>) {
     let first = output + row * distance + lane;
-    for (var i = 0u; i < 4u; i = i + 1u) {
-        if (lane + i < lanes) {
-            arena[first + i] = values[i];
-        }
+    if (lane < lanes) {
+        arena[first] = values.x;
+    }
+    if (lane + 1u < lanes) {
+        arena[first + 1u] = values.y;
+    }
+    if (lane + 2u < lanes) {
+        arena[first + 2u] = values.z;
+    }
+    if (lane + 3u < lanes) {
+        arena[first + 3u] = values.w;
     }
 }
 

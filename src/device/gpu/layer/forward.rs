@@ -150,13 +150,15 @@ impl Layers {
         let predictions_at = states_at + sizes.kept_states(plan.segment) * sizes.state;
         let frames_at = predictions_at + if keep == Keep::Trail { plan.segment * layout.outputs() } else { 0 };
         let batch_stride = sizes.samples;
-        let start = match &t.start {
-            Start::States(values) | Start::Observations(values) => values.len(),
-        };
-        let inputs_at = start;
-        let start_times_at = inputs_at + if layout.sizes[2] > 0 { t.inputs.len() } else { 0 };
-        let targets_at = start_times_at + t.t0.len();
-        let scales_at = targets_at + t.targets.as_ref().map_or(0, Vec::len);
+        let mut used = job.rows.to_vec();
+        used.sort_unstable();
+        used.dedup();
+        let count = used.len();
+        let (n, m, k) = (layout.states(), layout.sizes[2], layout.outputs());
+        let inputs_at = count * if matches!(t.start, Start::States(_)) { n } else { k };
+        let start_times_at = inputs_at + count * (t.steps + 1) * m;
+        let targets_at = start_times_at + if t.t0.is_empty() { 0 } else { count };
+        let scales_at = targets_at + if t.targets.is_some() { count * t.steps * k } else { 0 };
         let lanes = plan.chunk * layout.cells;
         let base = Params {
             bases: [0, layout.fixed as u32, 0, 0],
@@ -186,7 +188,7 @@ impl Layers {
             memory.reserve(context, Slot::Norms, 4 * weights.div_ceil(256))?;
         }
         let grid = job.grid(&self.model)?;
-        self.upload(memory, job, batch_stride)?;
+        self.upload(memory, job, &used)?;
         Ok(Prepared {
             job,
             grid,
@@ -202,21 +204,34 @@ impl Layers {
         })
     }
 
-    fn upload(&self, memory: &mut Memory, job: &Job, batch_stride: usize) -> Result<(), DeviceError> {
-        let (t, context) = (job.trajectories, &self.context);
+    /// Uploads the trajectories that the job uses, and its samples.
+    fn upload(&self, memory: &mut Memory, job: &Job, used: &[u32]) -> Result<(), DeviceError> {
+        let (t, context, layout) = (job.trajectories, &self.context, &self.layout);
         let bits = |x: &f64| (*x as f32).to_bits();
-        let start = match &t.start {
-            Start::States(values) | Start::Observations(values) => values,
+        let (n, m, k) = (layout.states(), layout.sizes[2], layout.outputs());
+        let mut data: Vec<u32> = Vec::new();
+        let mut add = |values: &[f64], each: usize| {
+            let rows = used.iter().flat_map(|row| &values[*row as usize * each..][..each]);
+            data.extend(rows.map(bits));
         };
-        let inputs: &[f64] = if self.layout.sizes[2] > 0 { &t.inputs } else { &[] };
-        let targets: &[f64] = t.targets.as_deref().unwrap_or(&[]);
-        let inverse: Vec<f64> = match &t.residual_scale {
-            Some(scale) => scale.iter().map(|s| 1.0 / s).collect(),
-            None => vec![1.0; self.layout.sizes[3]],
-        };
-        let data: Vec<u32> = start.iter().chain(inputs).chain(&t.t0).chain(targets).chain(&inverse).map(bits).collect();
-        let mut batch = job.rows.to_vec();
-        batch.extend((0..batch_stride).map(|sample| bits(&job.multiplicity(sample))));
+        match &t.start {
+            Start::States(values) => add(values, n),
+            Start::Observations(values) => add(values, k),
+        }
+        add(&t.inputs, (t.steps + 1) * m);
+        if !t.t0.is_empty() {
+            add(&t.t0, 1);
+        }
+        if let Some(targets) = &t.targets {
+            add(targets, t.steps * k);
+        }
+        match &t.residual_scale {
+            Some(scale) => data.extend(scale.iter().map(|s| bits(&(1.0 / s)))),
+            None => data.extend(vec![bits(&1.0); layout.sizes[3]]),
+        }
+        let place = |row: &u32| used.binary_search(row).unwrap_or(0) as u32;
+        let mut batch: Vec<u32> = job.rows.iter().map(place).collect();
+        batch.extend((0..job.samples()).map(|sample| bits(&job.multiplicity(sample))));
         batch.extend(job.theta.iter().map(bits));
         let weights: Vec<f32> = job.weights.member(job.member(0)).iter().map(|x| *x as f32).collect();
         memory.write(context, Slot::Table, bytemuck::cast_slice(&self.layout.table))?;

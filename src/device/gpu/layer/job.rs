@@ -147,7 +147,7 @@ impl Layers {
         let stage_count = (prepared.sizes.horizon * self.layout.calls()) as f64;
         let sums = (0..samples).map(|s| Sums {
             squared_error: value(1, s),
-            present: value(2, s),
+            present: words[2 * stride + s] as f64,
             stages: [value(3, s), value(4, s), value(5, s)],
             stage_count,
         });

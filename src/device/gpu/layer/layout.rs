@@ -237,14 +237,16 @@ impl Layout {
         KernelName::WRITTEN.into_iter().chain((0..self.maps.len()).map(KernelName::Map))
     }
 
-    /// Loop iterations that a thread takes in one product, at most.
+    /// Loop iterations that a thread takes in one dispatch, at most; those of weight gradients are bounded by their plan.
     pub fn iterations(&self) -> usize {
         let [round, each] = PRODUCT_ROUND;
         let terms = self.programs().flat_map(|p| p.linked.steps.iter().flatten()).map(|step| match step {
             Step::Product { channels, padding, .. } => channels * if padding.is_some() { 9 } else { 1 },
             _ => 0,
         });
-        terms.max().unwrap_or(0).div_ceil(round) * each
+        let products = terms.max().unwrap_or(0).div_ceil(round) * each;
+        // A workgroup per sample or channel looks at all numbers.
+        products.max((self.states().max(self.outputs()) + self.sizes[1]).div_ceil(THREADS))
     }
 
     /// What was planned, in a line.

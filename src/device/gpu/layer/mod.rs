@@ -43,9 +43,11 @@ impl Layers {
         let iterations = layout.iterations();
         if context.iterations.is_some_and(|most| iterations > most) {
             let message = format!(
-                "a thread takes {iterations} loop iterations in one product; this adapter's compiler ends loops after 65535"
+                "a thread takes {iterations} loop iterations in one dispatch; this adapter's compiler ends loops after 65535"
             );
-            return Err(context.error(message, "use narrower layers, another adapter, or --device cpu"));
+            return Err(
+                context.error(message, "use narrower layers or a smaller grid, another adapter, or --device cpu")
+            );
         }
         let kernels = (0..layout.kernel_count()).map(|_| OnceLock::new()).collect();
         Ok(Layers {
