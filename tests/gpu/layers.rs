@@ -24,7 +24,7 @@ fn small(model: &Model, count: usize, steps: usize, seed: u64) -> Case {
 #[test]
 fn compositions_on_every_boundary() {
     for (size, boundary) in ["[4, 5]", "[7]", "[3, 3]"].iter().flat_map(|s| BOUNDARIES.map(|b| (s, b))) {
-        let model = model(&toml(size, boundary, "heun", 0.05, NETS), COMPOSED);
+        let model = model(&toml(size, boundary, "heun", 0.01, NETS), COMPOSED);
         let mut case = small(&model, 3, 3, 7);
         case.trajectories.residual_scale = Some(vec![0.5, 2.0, 1.5]);
         judge(&model, &format!("composition on {size}, {boundary}"), &case);
@@ -38,12 +38,12 @@ fn everything_that_a_job_says() {
         "{COMPOSED}\nfn initial(y: Output, theta: Theta, u: Input) -> State {{\n    \
          return State(y.sum - theta.a * y.slope, 0.5 * y.slope + u.wind * y.learned * theta.b);\n}}"
     );
-    let text = toml("[5, 3]", "periodic", "rk4", 0.05, NETS).replace("dt = 0.05", "dt = 0.05\nsubsteps = 2");
+    let text = toml("[5, 3]", "periodic", "rk4", 0.01, NETS).replace("dt = 0.01", "dt = 0.01\nsubsteps = 2");
     let model = model(&text, &wgsl);
     let mut case = small(&model, 4, 3, 8);
     let first = (0..4 * model.output_len()).map(|i| (i as f64).sin() * 0.4).collect();
     case.trajectories.start = Start::Observations(first);
-    case.trajectories.times = Some(vec![0.0, 0.05, 0.12, 0.15]);
+    case.trajectories.times = Some(vec![0.0, 0.01, 0.024, 0.03]);
     let rows = [3, 0, 1, 1, 2, 0];
     let theta: Vec<f64> = (0..12).map(|i| 0.02 + 0.005 * i as f64).collect();
     let multiplicity = [1.0, 2.0, 0.0, 0.5, 3.0, 1.0];
