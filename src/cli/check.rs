@@ -82,7 +82,7 @@ fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static st
         Ok(kernels) => kernels,
         Err(message) => return Ok(vec![("kernels", format!("none: {message}"))]),
     };
-    let mut lines = vec![("kernels", kernels.summary())];
+    let mut lines = vec![("kernels", kernels.summary.clone())];
     if let Some(folder) = &arguments.wgsl {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for source in &kernels.sources {
