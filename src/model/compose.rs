@@ -87,7 +87,11 @@ impl Model {
         }
         if module.fields().is_some() && module.rhs().is_none() {
             let message = "`fn fields` without `fn rhs`: nobody takes the fields";
-            return Err(ModelError::setting("model.physics", message, "write fn rhs(around: NearFields, ...) -> State"));
+            return Err(ModelError::setting(
+                "model.physics",
+                message,
+                "write fn rhs(around: NearFields, ...) -> State",
+            ));
         }
         let mut weights = WeightTable::default();
         let networks = declare_networks(&spec, &module, sizes, &mut weights)?;

@@ -122,8 +122,12 @@ fn a_thinned_landscape_keeps_ends_and_values_in_place() {
         rows.values.iter().flat_map(|r| columns.values.iter().map(move |c| value(*r, *c))).collect()
     };
     let values = grid(&rows, &columns);
-    let whole =
-        Landscape { quantities: vec![("rmse".into(), values.clone())], failures: values, axes: vec![rows, columns] };
+    let whole = Landscape {
+        quantities: vec![("rmse".into(), values.clone())],
+        failures: values,
+        axes: vec![rows, columns],
+        first_failure: None,
+    };
     let thin = whole.thinned(6);
     assert_eq!(thin.axes[0].values, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
     assert_eq!(thin.axes[1].values, [0.0, 1.0, 2.0, 3.0], "a short axis stays");
