@@ -89,14 +89,11 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
 
 /// The kernels for adapters: schedule, workgroups, frames; with --wgsl also written to files.
 fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static str, String)>, Failure> {
-    if model.grid.is_some() {
-        return Ok(vec![("kernels", "none: fields run on the CPU".into())]);
-    }
     let kernels = match gpu::kernels(model, arguments.schedule.into()) {
         Ok(kernels) => kernels,
         Err(message) => return Ok(vec![("kernels", format!("none: {message}"))]),
     };
-    let mut lines = vec![("kernels", kernels.summary())];
+    let mut lines = vec![("kernels", kernels.summary.clone())];
     if let Some(folder) = &arguments.wgsl {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for source in &kernels.sources {

@@ -1,6 +1,7 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod grids;
 pub mod three_ways;
 
 use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};
