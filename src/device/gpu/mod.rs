@@ -25,7 +25,7 @@ pub use adapters::{Adapter, adapters, has_hardware};
 pub use source::{Schedule, Source};
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
-use super::{Descent, DescentSetup, Device, Job};
+use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::Model;
 use context::Context;
 use kernel::Kernel;
@@ -291,6 +291,13 @@ impl Device for Gpu {
         let (sums, status, _, _) = self.run_forward(job, false)?;
         let (terms, _) = reduce(job, job.objective, &sums);
         Ok(Evaluation { terms, sums, status })
+    }
+
+    fn memory(&self, job: &Job) -> Option<MemoryPlan> {
+        match &self.engine {
+            Engine::Fused(_) => None,
+            Engine::Layers(layers) => layers.memory_of(job),
+        }
     }
 
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {

@@ -121,18 +121,12 @@ impl Prepared<'_> {
 }
 
 impl Layers {
-    /// Plans a job, reserves its buffers and uploads it.
-    pub(super) fn prepare<'a>(
-        &self,
-        memory: &mut Memory,
-        job: &'a Job<'a>,
-        keep: Keep,
-    ) -> Result<Prepared<'a>, DeviceError> {
+    /// Sizes and plan of a job.
+    pub(super) fn plan(&self, job: &Job, keep: Keep) -> Result<(Sizes, Plan), DeviceError> {
         let layout = &self.layout;
-        let (t, weights) = (job.trajectories, self.model.weights.per_member());
         let sizes = Sizes {
             samples: job.samples(),
-            horizon: t.steps,
+            horizon: job.trajectories.steps,
             cells: layout.cells,
             base: layout.fixed + layout.work() + layout.tableau.stages() * layout.stage(),
             state: layout.states(),
@@ -145,6 +139,19 @@ impl Layers {
             let remedy = "use shorter windows, fewer substeps, a smaller network or grid, or --device cpu";
             self.context.error(message, remedy)
         })?;
+        Ok((sizes, plan))
+    }
+
+    /// Plans a job, reserves its buffers and uploads it.
+    pub(super) fn prepare<'a>(
+        &self,
+        memory: &mut Memory,
+        job: &'a Job<'a>,
+        keep: Keep,
+    ) -> Result<Prepared<'a>, DeviceError> {
+        let layout = &self.layout;
+        let (t, weights) = (job.trajectories, self.model.weights.per_member());
+        let (sizes, plan) = self.plan(job, keep)?;
         let stages_at = layout.fixed + layout.work();
         let states_at = stages_at + layout.tableau.stages() * layout.stage();
         let predictions_at = states_at + sizes.kept_states(plan.segment) * sizes.state;

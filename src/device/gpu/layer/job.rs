@@ -7,7 +7,7 @@ use super::recording::Recording;
 use crate::device::gpu::job::{Forward, refuse_members, status};
 use crate::device::gpu::memory::{Memory, Slot};
 use crate::device::result::reduce;
-use crate::device::{DeviceError, Evaluation, Gradient, Job, Status, Wanted};
+use crate::device::{DeviceError, Evaluation, Gradient, Job, MemoryPlan, Status, Wanted};
 use crate::model::Sums;
 use std::sync::MutexGuard;
 
@@ -15,6 +15,16 @@ impl Layers {
     /// The buffers of jobs, for one job at a time.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().expect("no panic holds the memory")
+    }
+
+    /// What a gradient of a job holds in the arena.
+    pub(in crate::device::gpu) fn memory_of(&self, job: &Job) -> Option<MemoryPlan> {
+        let (sizes, plan) = self.plan(job, Keep::Frames).ok()?;
+        let keeps = match plan.single(&sizes) {
+            true => "all stages of all trajectories".to_string(),
+            false => format!("stages of {} trajectories and {} intervals at a time", plan.chunk, plan.segment),
+        };
+        Some(MemoryPlan { keeps, bytes: 4 * plan.chunk * sizes.arena(plan.segment) })
     }
 
     /// A forward pass; with `full` also states and predictions, per sample.
