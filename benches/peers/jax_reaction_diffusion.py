@@ -98,8 +98,8 @@ def measure(a, w, case):
     forward, gradient = jax.jit(value), jax.jit(jax.value_and_grad(value))
     call = lambda fun: lambda: jax.block_until_ready(fun(*args))
     yield "compile", [peer.timed(call(gradient))], None       # trace, compile and run once
-    yield "forward", peer.repeated(call(forward), a.repeats), 1          # the first warm-up compiles too
-    yield "gradient", peer.repeated(call(gradient), a.repeats), 3
+    yield "forward", peer.repeated(call(forward), a.repeats, warm_up=1), 1          # the first warm-up compiles too
+    yield "gradient", peer.repeated(call(gradient), a.repeats, warm_up=1), 3
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ def measure(a, w, case):
     def gradient():
         return torch.autograd.grad(objective(a, w, s0, theta, y)[0], list(w.values()))
 
-    yield "forward", peer.repeated(forward, a.repeats), 1
-    yield "gradient", peer.repeated(gradient, a.repeats), 3
+    yield "forward", peer.repeated(forward, a.repeats, warm_up=1), 1
+    yield "gradient", peer.repeated(gradient, a.repeats, warm_up=1), 3
 
 
 if __name__ == "__main__":
