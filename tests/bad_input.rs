@@ -251,6 +251,95 @@ fn a_diverging_trajectory_is_named_and_written() {
     assert_eq!(out.get("states").unwrap().shape, [2, 9, 1]);
 }
 
+const PLATE_WGSL: &str = "struct State { u: f32 }
+struct Theta { d: f32 }
+fn physics(near: Near, theta: Theta) -> State { return State(theta.d * near.laplacian.u); }
+";
+
+const PLATE: &str = "[model]
+physics = \"model.wgsl\"
+[theta.d]
+bounds = [0.1, 1.0]
+[grid]
+size = [4, 6]
+spacing = 0.5
+[solver]
+method = \"rk4\"
+dt = 0.05
+";
+
+#[test]
+fn wrong_grids() {
+    let check = |from: &str, to: &str, parts: &[&str]| {
+        assert!(PLATE.contains(from));
+        refused(Case::new(PLATE_WGSL, &PLATE.replace(from, to)).run(&["check", "model.toml"]), parts);
+    };
+    assert_eq!(Case::new(PLATE_WGSL, PLATE).run(&["check", "model.toml"]), (0, String::new()));
+    check("[4, 6]", "[2, 6]", &["grid.size", "2 cells", "at least 3"]);
+    check("[4, 6]", "[4, 6, 8]", &["grid.size", "3 axes", "help:"]);
+    check("spacing = 0.5", "spacing = 0.0", &["grid.spacing", "0", "positive"]);
+    check("spacing = 0.5", "spacing = -1.0", &["grid.spacing", "-1", "positive"]);
+    check("spacing = 0.5\n", "", &["missing field `spacing`", "help:"]);
+    check("spacing = 0.5", "spacing = 0.5\nboundary = \"mirror\"", &["mirror", "periodic"]);
+    check("[grid]\nsize = [4, 6]\nspacing = 0.5\n", "", &["model.wgsl:3", "Near", "[grid]"]);
+    let conv = TOML.replace("kind = \"mlp\"\nhidden = [3]", "kind = \"conv\"\nchannels = [3]");
+    refused(Case::new(WGSL, &conv).run(&["check", "model.toml"]), &["net.g.kind", "needs a grid", "help:"]);
+}
+
+#[test]
+fn fields_of_the_wrong_shape() {
+    let case = Case::new(PLATE_WGSL, PLATE);
+    let eval = ["eval", "model.toml", "--input", "in.npz", "--output", "out.npz"];
+    let theta = ("theta", filled(&[2, 1], 0.5));
+    let arrays = |s0: &[usize], y: &[usize]| {
+        case.arrays(&[theta.clone(), ("u", None), ("s0", filled(s0, 0.5)), ("y", filled(y, 0.5))]);
+        case.run(&eval)
+    };
+    assert_eq!(arrays(&[2, 1, 4, 6], &[2, 3, 1, 4, 6]), (0, String::new()));
+    let out = Arrays::read(&case.path("out.npz")).unwrap();
+    let shape = |name: &str| out.get(name).unwrap().shape.clone();
+    assert_eq!((shape("states"), shape("y_hat")), (vec![2, 4, 1, 4, 6], vec![2, 3, 1, 4, 6]));
+    refused(arrays(&[2, 1, 6, 4], &[2, 3, 1, 4, 6]), &["s0", "[B, C = 1, H = 4, W = 6]", "[2, 1, 6, 4]"]);
+    refused(arrays(&[2, 24], &[2, 3, 1, 4, 6]), &["s0", "H = 4, W = 6", "[2, 24]"]);
+    refused(arrays(&[2, 1, 4, 6], &[2, 3, 1, 6, 4]), &["y", "T, C = 1, H = 4, W = 6", "[2, 3, 1, 6, 4]"]);
+    let line = Case::new(PLATE_WGSL, &PLATE.replace("[4, 6]", "[6]"));
+    line.arrays(&[theta.clone(), ("u", None), ("s0", filled(&[2, 1, 4, 6], 0.5))]);
+    refused(line.run(&[&eval[..], &["--steps", "2"]].concat()), &["s0", "[B, C = 1, W = 6]", "[2, 1, 4, 6]"]);
+    // Recordings that do not lie on the grid of the study.
+    let study = format!("{PLATE}[data]\npath = \"in.npz\"\noutputs = \"y\"\n[train]\n");
+    std::fs::write(case.path("study.toml"), study).unwrap();
+    case.arrays(&[("y", filled(&[3, 20, 1, 6, 4], 0.5))]);
+    refused(case.run(&["run", "study.toml"]), &["in.npz", "[3, 20, 1, 6, 4]", "[4, 6]", "[grid] size"]);
+}
+
+#[test]
+fn steps_too_long_for_a_grid_are_noted_and_blow_ups_named() {
+    let unstable = PLATE.replace("dt = 0.05", "dt = 2.0");
+    let case = Case::new(PLATE_WGSL, &unstable);
+    let (code, text) = case.run(&["check", "model.toml"]);
+    assert_eq!(code, 0, "{text}");
+    for part in ["solver", "64.0", "2.785", "d = 1", "substeps = 23", "learned correction"] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+    let rough = Array { shape: vec![1, 1, 4, 6], values: (0..24).map(|i| (i * i % 7) as f64).collect() };
+    case.arrays(&[("s0", Some(rough)), ("theta", filled(&[1, 1], 1.0)), ("u", None)]);
+    let (code, text) = case.run(&["eval", "model.toml", "--input", "in.npz", "--output", "out.npz", "--steps", "60"]);
+    assert_eq!(code, 3, "{text}");
+    for part in ["sample 0", "at step", "d = 1.0", "solver.substeps"] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+    // The truth of a simulated data set is watched likewise.
+    let simulate = "[data.simulate]\ntruth = \"model.wgsl\"\nepisodes = 2\nsteps = 60\ndt = 2.0\ntheta = { d = 1.0 }\n\
+                    initial = { u = [0.0, 1.0] }\n";
+    std::fs::write(case.path("study.toml"), format!("{unstable}{simulate}")).unwrap();
+    let simulated = case.run(&["simulate", "study.toml", "--output", "data.npz"]);
+    refused(simulated, &["data.simulate", "too long", "diverged", "d = 1.0", "data.simulate.substeps"]);
+    let smooth = simulate.replace("[0.0, 1.0]", "{ smooth = [0.0, 1.0] }").replace("dt = 2.0", "dt = 0.05");
+    std::fs::write(case.path("study.toml"), format!("{PLATE}{smooth}")).unwrap();
+    assert_eq!(case.run(&["simulate", "study.toml", "--output", "data.npz"]), (0, String::new()));
+    assert_eq!(Arrays::read(&case.path("data.npz")).unwrap().get("outputs").unwrap().shape, [2, 61, 1, 4, 6]);
+}
+
 #[test]
 fn a_simulated_data_set_is_written() {
     let truth = "struct State { x: f32, v: f32 }\nstruct Input { force: f32 }\n\

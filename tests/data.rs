@@ -1,6 +1,8 @@
 //! Data: files to episodes, episodes to parts, parts to windows, and what is refused on the way.
 
 mod common;
+#[path = "data/fields.rs"]
+mod fields;
 #[path = "data/pendulum.rs"]
 mod pendulum;
 #[path = "data/reading.rs"]
@@ -47,7 +49,18 @@ impl Folder {
 
     /// The episodes that a `[data]` table makes of the folder, for a model with these members.
     fn load(&self, toml: &str, outputs: &[&str], inputs: &[&str]) -> Result<Vec<Episode>, DataError> {
-        load(&config(toml), self.base(), None, &strings(outputs), &strings(inputs))
+        self.load_on(toml, outputs, inputs, &[])
+    }
+
+    /// Likewise, of a model on a grid.
+    fn load_on(
+        &self,
+        toml: &str,
+        outputs: &[&str],
+        inputs: &[&str],
+        grid: &[usize],
+    ) -> Result<Vec<Episode>, DataError> {
+        load(&config(toml), self.base(), None, &strings(outputs), &strings(inputs), grid)
     }
 
     /// The whole data set, likewise.

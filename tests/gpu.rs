@@ -16,6 +16,8 @@ mod errors;
 mod goldens;
 #[path = "gpu/invariants.rs"]
 mod invariants;
+#[path = "gpu/layers.rs"]
+mod layers;
 #[path = "gpu/training.rs"]
 mod training;
 #[path = "gpu/translate.rs"]
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SCHEDULES: [Schedule; 2] = [Schedule::Lane, Schedule::Tile];
+const ALL: [Schedule; 3] = [Schedule::Lane, Schedule::Tile, Schedule::Layer];
 const BOTH: Wanted = Wanted { weights: true, inputs: true };
 
 /// More memory than any test of this crate needs.
@@ -151,7 +154,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The judgement of one job in both schedules.
+/// The judgement of one job in all schedules.
 fn agree(name: &str, model: &Model, job: &Job) {
-    Judge::new(model, &SCHEDULES).agree(name, job);
+    Judge::new(model, &ALL).agree(name, job);
 }

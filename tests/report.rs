@@ -1,9 +1,9 @@
 //! Figures and the report page from outside: nothing that is drawn may depend on well-behaved numbers.
 
 use greybox::report::{
-    Band, Colours, Draw, EstimateRow, Example, Figure, HeatAxis, HeatMap, Ingredient, Landscape, Levels, LineFigure,
-    Mark, MarkKind, Plot, PointMark, Report, Section, Series, Size, Table, Trace, TrainingCurve, Trajectories, ZeroSet,
-    contours,
+    Band, Colours, Draw, EstimateRow, Example, Figure, FilmStrip, HeatAxis, HeatMap, Ingredient, Landscape, Levels,
+    LineFigure, Mark, MarkKind, Plot, PointMark, Report, Section, Series, Size, Table, Trace, TrainingCurve,
+    Trajectories, ZeroSet, contours,
 };
 
 /// Lists of values that have broken a plotting program before.
@@ -291,4 +291,26 @@ fn files_are_written_and_failures_name_the_path() {
     // A file cannot serve as a folder.
     let message = hostile().save(&path.join("report.html")).unwrap_err().to_string();
     assert!(message.contains("one.svg") && message.contains("--out"), "{message}");
+}
+
+#[test]
+fn film_strips_take_any_values() {
+    for values in awkward() {
+        for size in [[1, 5], [1, 1], [5, 1], [2, 3], [0, 0], [70, 90], [1, 300]] {
+            for times in [vec![], vec![0.0], vec![0.0, 0.1, 0.3], vec![f64::NAN, 1.0, f64::INFINITY]] {
+                let field: Vec<f64> = values.iter().copied().cycle().take(size[0] * size[1]).collect();
+                let fields = vec![field.clone(); times.len()];
+                check(&FilmStrip {
+                    title: "t".into(),
+                    label: "u".into(),
+                    size,
+                    times: times.clone(),
+                    observed: fields.clone(),
+                    // Shorter than it should be: a prediction that ended.
+                    predicted: fields.into_iter().take(1).chain([vec![]]).collect(),
+                });
+            }
+        }
+    }
+    check(&FilmStrip::default());
 }

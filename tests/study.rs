@@ -3,6 +3,8 @@
 mod common;
 #[path = "study/estimate.rs"]
 mod estimate;
+#[path = "study/fields.rs"]
+mod fields;
 #[path = "study/file.rs"]
 mod file;
 #[path = "study/landscape.rs"]

@@ -166,6 +166,28 @@ struct Line<'a> {
     /// Of a training step that stays on the device.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     cost: Option<StepCost>,
+    /// Of a gradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
+}
+
+/// Bytes of a gradient.
+#[derive(Clone, Serialize)]
+struct Memory {
+    /// States, activations and checkpoints, as the device plans them.
+    planned: usize,
+    /// The trajectories themselves.
+    data: usize,
+    /// The most that the process has held so far, where the system tells it.
+    peak: Option<usize>,
+    keeps: String,
+}
+
+/// The most memory that this process has had resident.
+fn peak_memory() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? << 10)
 }
 
 /// Runs the command.
@@ -188,6 +210,12 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         eprintln!("warning: {} of {} random trajectories diverged", evaluation.failures(), batch);
     }
     let (gradient, _) = measure(arguments.repeats, true, || Ok(device.gradient(&job, WEIGHTS)?))?;
+    let memory = device.memory(&job).map(|plan| Memory {
+        planned: plan.bytes,
+        data: work.bytes(),
+        peak: peak_memory(),
+        keeps: plan.keeps,
+    });
     let (train, cost) = match resident(device.as_ref(), &work, &weights, &sample.objective, arguments.repeats)? {
         Some((times, cost)) => (times, Some(cost)),
         None => (host_steps(device.as_ref(), &work, &mut weights, &sample, arguments)?, None),
@@ -209,12 +237,13 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
             trajectories_per_s: flops.map(|_| batch as f64 / ms * 1e3),
             gflops: flops.map(|f| f / ms * 1e-6),
             cost: None,
+            memory: None,
         }
     };
     let lines = [
         line("compile", compile, None),
         line("forward", forward, Some(flops)),
-        line("gradient", gradient, Some(3.0 * flops)),
+        Line { memory, ..line("gradient", gradient, Some(3.0 * flops)) },
         Line { cost, ..line("train_step", train, Some(3.0 * flops)) },
     ];
     print(&lines, arguments)
@@ -280,6 +309,16 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
         let (rate, gflops) = (number(l.trajectories_per_s, 0), number(l.gflops, 1));
         println!("{:<11} {:>10.3} {:>10.3} {:>10.3} {rate:>14} {gflops:>9}", l.phase, l.ms, l.ms_min, l.ms_max);
     }
+    if let Some(memory) = lines.iter().find_map(|l| l.memory.as_ref()) {
+        let mb = |bytes: usize| bytes as f64 / 1e6;
+        let peak = memory.peak.map_or(String::new(), |peak| format!("; the process held {:.1} MB at most", mb(peak)));
+        println!(
+            "memory of a gradient: {:.1} MB planned ({}), {:.1} MB of trajectories{peak}",
+            mb(memory.planned),
+            memory.keeps,
+            mb(memory.data)
+        );
+    }
     if let Some(cost) = lines.iter().find_map(|l| l.cost) {
         println!(
             "a training step: {} dispatches, {:.1} MB of buffers read and written, {:.2} Gflop, one read by the host per {} \
@@ -336,6 +375,7 @@ struct Work {
     trajectories: Trajectories,
     rows: Vec<u32>,
     theta: Vec<f64>,
+    states_per_trajectory: usize,
 }
 
 impl Work {
@@ -352,7 +392,14 @@ impl Work {
             },
             rows: (0..batch as u32).collect(),
             theta: draw_theta(model, &Stream::new(0, Purpose::Theta), 0, batch, 0),
+            states_per_trajectory: model.state_len(),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let t = &self.trajectories;
+        let states = t.count * (self.states_per_trajectory + t.targets.as_ref().map_or(0, |y| y.len() / t.count));
+        8 * (states + t.inputs.len() + self.theta.len())
     }
 
     fn job<'a>(&'a self, weights: &'a Weights, objective: &'a Objective) -> Job<'a> {
@@ -369,20 +416,17 @@ fn measure<R>(
     if warm_up {
         body()?;
     }
-    let mut timed = || -> Result<(f64, R), Failure> {
+    let mut times = Vec::with_capacity(repeats);
+    let mut last = None;
+    for _ in 0..repeats.max(1) {
+        // What the last repetition holds must not count as memory of this one.
+        drop(last.take());
         let start = Instant::now();
-        let result = body()?;
-        Ok((start.elapsed().as_secs_f64() * 1e3, result))
-    };
-    let (first, mut last) = timed()?;
-    let mut times = vec![first];
-    for _ in 1..repeats {
-        let (time, result) = timed()?;
-        times.push(time);
-        last = result;
+        last = Some(body()?);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    Ok((times, last))
+    Ok((times, last.expect("at least one repetition")))
 }
 
 /// The median of increasing numbers.

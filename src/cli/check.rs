@@ -9,7 +9,7 @@ use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
-use crate::study::Study;
+use crate::study::{Stability, Study};
 use crate::train::TrainConfig;
 use anyhow::Context;
 use clap::Args;
@@ -57,7 +57,18 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let start = if model.encode.is_some() { "read off the first observation" } else { "must be given (no fn initial)" };
     lines.push(("start", start.into()));
     lines.extend(networks(&model));
+    if let Some(grid) = &model.grid {
+        let boundary = format!("{:?}", grid.boundary).to_lowercase();
+        let size = grid.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+        lines.push(("grid", format!("{size} cells of {}, boundary {boundary}", grid.spacing)));
+    }
     lines.push(("solver", solver(&model)));
+    if let Some(stability) = Stability::of(&model, &[vec![0.0; model.state.len()]]) {
+        lines.push(("stability", stability.summary(&model)));
+        if let Some(warning) = stability.warning(&model, "solver") {
+            tracing::warn!("{warning}");
+        }
+    }
     lines.push(("objective", objective(&model)));
     lines.push(("evolve", program(&model.evolve)));
     lines.push(("observe", program(&model.observe)));
@@ -82,7 +93,7 @@ fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static st
         Ok(kernels) => kernels,
         Err(message) => return Ok(vec![("kernels", format!("none: {message}"))]),
     };
-    let mut lines = vec![("kernels", kernels.summary())];
+    let mut lines = vec![("kernels", kernels.summary.clone())];
     if let Some(folder) = &arguments.wgsl {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for source in &kernels.sources {
@@ -188,8 +199,15 @@ fn program(program: &Program) -> String {
         })
         .collect();
     let products = program.values.iter().filter(|v| matches!(v.operation, Operation::Affine { .. })).count();
+    let of_grid = |wanted: fn(&Operation) -> bool| program.values.iter().filter(|v| wanted(&v.operation)).count();
+    let stencils = of_grid(|operation| matches!(operation, Operation::Stencil { .. }));
+    let convolutions = of_grid(|operation| matches!(operation, Operation::Conv { .. }));
+    let on_grid = match program.grid {
+        Some(_) => format!(", {}, {}", count(stencils, "stencil"), count(convolutions, "convolution")),
+        None => String::new(),
+    };
     let maps = if maps.is_empty() { "no maps".into() } else { format!("maps of {} operations", maps.join(", ")) };
-    format!("{}, {}, {maps}", count(program.values.len(), "value"), count(products, "affine layer"))
+    format!("{}, {}{on_grid}, {maps}", count(program.values.len(), "value"), count(products, "affine layer"))
 }
 
 fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {

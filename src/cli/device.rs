@@ -16,12 +16,14 @@ pub enum PrecisionName {
 /// Schedule of an adapter's kernels.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ScheduleName {
-    /// By the widths of the networks: lane up to 16, tile from 17.
+    /// Layer for models on grids; else by the widths of the networks: lane up to 16, tile from 17.
     Auto,
     /// A thread per trajectory.
     Lane,
     /// A workgroup per few trajectories.
     Tile,
+    /// A dispatch per operation over all trajectories: any model.
+    Layer,
 }
 
 impl From<ScheduleName> for Option<gpu::Schedule> {
@@ -30,6 +32,7 @@ impl From<ScheduleName> for Option<gpu::Schedule> {
             ScheduleName::Auto => None,
             ScheduleName::Lane => Some(gpu::Schedule::Lane),
             ScheduleName::Tile => Some(gpu::Schedule::Tile),
+            ScheduleName::Layer => Some(gpu::Schedule::Layer),
         }
     }
 }

@@ -35,7 +35,7 @@ struct AdapterLine<'a> {
 fn runs(adapter: &gpu::Adapter) -> &'static str {
     match adapter.schedules.is_empty() {
         true => "nothing: a limit is below what kernels need",
-        false => "models without grids, schedules lane and tile, f32",
+        false => "all models, f32: schedules lane and tile without grids, layer for any",
     }
 }
 

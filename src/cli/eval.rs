@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  greybox eval model.toml --weights w.safetensors --input in.npz --output out.npz --grad\n\n\
-    IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing)."
+    IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing).\n\
+    On a grid n and k are [C, H, W], or [C, W] in one dimension: s0 [B, C, H, W], y [B, T, C, H, W]."
 )]
 pub struct EvalArguments {
     /// Model or study TOML.
@@ -78,13 +79,12 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let status = gradient.as_ref().map_or(&rollout.evaluation.status, |g| &g.evaluation.status).clone();
     let mut out = outputs(&model, &job, &rollout);
     if let Some(g) = gradient {
-        let (n, p) = (model.state.len(), model.theta.len());
         for shape in model.weights.shapes() {
             let values = g.weights[shape.offset..shape.offset + shape.len()].to_vec();
             out.push((format!("grad/{}", shape.name), shape.dimensions.clone(), values));
         }
-        out.push(("grad_s0".into(), vec![job.samples(), n], g.start));
-        out.push(("grad_theta".into(), vec![job.samples(), p], g.theta));
+        out.push(("grad_s0".into(), [vec![job.samples()], model.shape(model.state.len())].concat(), g.start));
+        out.push(("grad_theta".into(), vec![job.samples(), model.theta.len()], g.theta));
     }
     let element = match arguments.device.precision() {
         Precision::F32 => Element::F32,
@@ -105,8 +105,8 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
 
 /// Trajectories and θ from the arrays of the contract.
 fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<(Trajectories, Vec<f64>)> {
-    let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
-    let s0 = arrays.require("s0", &[Dim::Any("B"), Dim::Is("n", n)])?;
+    let (p, m, k) = (model.theta.len(), model.inputs.len(), model.output_len());
+    let s0 = arrays.require("s0", &[vec![Dim::Any("B")], axes(model, "n", model.state.len())].concat())?;
     let count = s0.shape[0];
     if count == 0 {
         bail!("s0 has no rows; give at least one initial state");
@@ -115,10 +115,8 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
         None if p == 0 => Vec::new(),
         _ => arrays.require("theta", &[Dim::Is("B", count), Dim::Is("p", p)])?.values.clone(),
     };
-    let y = arrays
-        .get("y")
-        .map(|_| arrays.require("y", &[Dim::Is("B", count), Dim::Any("T"), Dim::Is("k", k)]))
-        .transpose()?;
+    let observed = [vec![Dim::Is("B", count), Dim::Any("T")], axes(model, "k", model.outputs.len())].concat();
+    let y = arrays.get("y").map(|_| arrays.require("y", &observed)).transpose()?;
     let u = match (arrays.get("u"), m) {
         (None, 0) => None,
         (Some(_), 0) => bail!("u is given, but the WGSL has no struct Input; remove u or declare Input"),
@@ -168,14 +166,22 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
     ))
 }
 
+/// The axes of a state or an observation: its components, and on a grid the cells of each.
+fn axes(model: &Model, name: &'static str, components: usize) -> Vec<Dim<'static>> {
+    let Some(grid) = &model.grid else { return vec![Dim::Is(name, components)] };
+    let names: &[&str] = if grid.dimensions == 2 { &["H", "W"] } else { &["W"] };
+    let cells = names.iter().zip(grid.shape()).map(|(name, size)| Dim::Is(name, size));
+    std::iter::once(Dim::Is("C", components)).chain(cells).collect()
+}
+
 type Named = (String, Vec<usize>, Vec<f64>);
 
 fn outputs(model: &Model, job: &Job, rollout: &Rollout) -> Vec<Named> {
     let (b, t) = (job.samples(), job.trajectories.steps);
     let terms = &rollout.evaluation.terms[0];
     let mut out: Vec<Named> = vec![
-        ("states".into(), vec![b, t + 1, model.state.len()], rollout.states.clone()),
-        ("y_hat".into(), vec![b, t, model.outputs.len()], rollout.predictions.clone()),
+        ("states".into(), [vec![b, t + 1], model.shape(model.state.len())].concat(), rollout.states.clone()),
+        ("y_hat".into(), [vec![b, t], model.shape(model.outputs.len())].concat(), rollout.predictions.clone()),
         ("objective".into(), vec![], vec![terms.objective]),
     ];
     out.extend(terms.loss.map(|loss| ("loss".to_string(), vec![], vec![loss])));

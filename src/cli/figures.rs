@@ -1,6 +1,7 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
 use crate::device::{Job, Start};
@@ -22,7 +23,7 @@ pub struct Results {
     /// Estimates, the first being the answer.
     pub estimates: Vec<Estimate>,
     /// Oracle of each estimate.
-    pub oracles: Vec<Option<f64>>,
+    pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
 }
@@ -47,7 +48,10 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
-    sections.push(predictions(pipeline, results)?);
+    sections.push(match &pipeline.model.grid {
+        Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
+        None => predictions(pipeline, results)?,
+    });
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),
@@ -71,13 +75,13 @@ fn title(pipeline: &Pipeline) -> String {
 }
 
 fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
-    let row = |estimate: &Estimate, oracle: &Option<f64>, i: usize| EstimateRow {
+    let row = |estimate: &Estimate, oracle: &Option<Vec<f64>>, i: usize| EstimateRow {
         name: pipeline.model.theta[i].clone(),
         unit: pipeline.model.theta_spec(i).unit,
         value: estimate.theta[i],
         interval: estimate.interval.as_ref().map(|v| v[i]),
         truth: pipeline.model.theta_spec(i).truth,
-        oracle: *oracle,
+        oracle: oracle.as_ref().map(|o| o[i]),
         method: format!("argmin of {}, {}", estimate.criterion, estimate.method),
         note: None,
     };

@@ -6,7 +6,7 @@ use crate::report::{
     Colours, Draw, Figure, HeatAxis, HeatMap, Ingredient, Landscape as LandscapeFigure, Mark, MarkKind, PointMark,
     Size, ZeroSet, number,
 };
-use crate::study::{Axis, Estimate, Landscape};
+use crate::study::{Axis, Estimate, Landscape, PENALTIES};
 use std::path::PathBuf;
 
 /// Half a page wide, so that two heat maps stand side by side.
@@ -20,14 +20,14 @@ pub fn landscape_figures(
     pipeline: &Pipeline,
     landscape: &Landscape,
     estimates: &[Estimate],
-    oracles: &[Option<f64>],
+    oracles: &[Option<Vec<f64>>],
 ) -> Result<Vec<(PathBuf, Figure)>, Failure> {
     // More would not be seen, and would be held several times over.
     let most = if landscape.axes.len() == 1 { 2001 } else { 201 };
     let shown = landscape.thinned(most);
     match shown.axes.as_slice() {
         [axis] => Ok(vec![lines(pipeline, &shown, axis, estimates, oracles)?]),
-        [rows, columns] => heat_maps(pipeline, &shown, rows, columns, estimates),
+        [rows, columns] => heat_maps(pipeline, &shown, [rows, columns], estimates, oracles),
         _ => Ok(Vec::new()),
     }
 }
@@ -37,14 +37,14 @@ fn lines(
     landscape: &Landscape,
     axis: &Axis,
     estimates: &[Estimate],
-    oracles: &[Option<f64>],
+    oracles: &[Option<Vec<f64>>],
 ) -> Result<(PathBuf, Figure), Failure> {
     let mut marks = Vec::new();
     if let Some(truth) = pipeline.model.theta_spec(axis.index).truth {
         marks.push(Mark::new("truth", truth, MarkKind::Truth));
     }
     if let Some(Some(oracle)) = oracles.first() {
-        marks.push(Mark::new("perfect correction", *oracle, MarkKind::Oracle));
+        marks.push(Mark::new("perfect correction", oracle[axis.index], MarkKind::Oracle));
     }
     if let Some(estimate) = estimates.first() {
         marks.push(Mark::new("estimate", estimate.theta[axis.index], MarkKind::Estimate));
@@ -72,14 +72,20 @@ fn lines(
 fn heat_maps(
     pipeline: &Pipeline,
     landscape: &Landscape,
-    rows: &Axis,
-    columns: &Axis,
+    [rows, columns]: [&Axis; 2],
     estimates: &[Estimate],
+    oracles: &[Option<Vec<f64>>],
 ) -> Result<Vec<(PathBuf, Figure)>, Failure> {
     let mut marks = Vec::new();
     let truth = [rows, columns].map(|a| pipeline.model.theta_spec(a.index).truth);
     if let [Some(y), Some(x)] = truth {
         marks.push(PointMark::new("truth", x, y, MarkKind::Truth));
+    }
+    for (estimate, oracle) in estimates.iter().zip(oracles) {
+        if let Some(oracle) = oracle {
+            let label = format!("perfect correction by {}", estimate.criterion);
+            marks.push(PointMark::new(label, oracle[columns.index], oracle[rows.index], MarkKind::Oracle));
+        }
     }
     for (i, estimate) in estimates.iter().enumerate() {
         let (x, y) = (estimate.theta[columns.index], estimate.theta[rows.index]);
@@ -150,6 +156,7 @@ fn label(pipeline: &Pipeline, quantity: &str) -> String {
     match (quantity, quantity.strip_prefix("penalty/")) {
         (_, Some(name)) => penalty(name).unwrap_or_else(|| name.to_string()),
         ("rmse", _) => "RMSE".into(),
+        (PENALTIES, _) => "R, weighted sum of penalties".into(),
         ("mean/correction_squared", _) => "E‖g‖²".into(),
         (PRODUCT, _) => "E⟨f, g⟩".into(),
         ("mean/physics_squared", _) => "E‖f‖²".into(),
@@ -162,7 +169,7 @@ pub fn statements(
     pipeline: &Pipeline,
     landscape: &Landscape,
     estimates: &[Estimate],
-    oracles: &[Option<f64>],
+    oracles: &[Option<Vec<f64>>],
 ) -> Vec<String> {
     let mut out = Vec::new();
     out.extend(prediction_error(pipeline, landscape));
@@ -190,25 +197,40 @@ pub fn statements(
                     100.0 * share
                 ));
             }
-            if let (Some(oracle), Some(interval)) = (oracle, estimate.interval.as_ref().map(|v| v[i])) {
+            if let Some(oracle) = oracle.as_ref().map(|o| o[i]) {
+                let beside = match estimate.interval.as_ref().map(|v| v[i]) {
+                    Some((low, high)) => {
+                        let place = if (low..=high).contains(&oracle) { "inside" } else { "outside" };
+                        format!("{place} the interval [{}, {}]", number(low), number(high))
+                    }
+                    None => format!("the estimate is {}", number(estimate.theta[i])),
+                };
                 out.push(format!(
-                    "{} by {}: a perfect correction would give {}, {} the interval [{}, {}].",
+                    "{} by {}: a perfect correction would give {}, {beside}.",
                     pipeline.model.theta[i],
                     estimate.criterion,
-                    number(*oracle),
-                    if (interval.0..=interval.1).contains(oracle) { "inside" } else { "outside" },
-                    number(interval.0),
-                    number(interval.1)
+                    number(oracle)
                 ));
             }
         }
     }
-    let failed = landscape.failures.iter().filter(|f| **f > 0.0).count();
-    if failed > 0 {
-        let points = landscape.failures.len();
-        out.push(format!("At {failed} of {points} points of the landscape a trajectory diverged; they are left out."));
-    }
+    out.extend(divergence(pipeline, landscape));
     out
+}
+
+/// How many points are left out, and the first of them.
+fn divergence(pipeline: &Pipeline, landscape: &Landscape) -> Option<String> {
+    let failed = landscape.failures.iter().filter(|f| **f > 0.0).count();
+    let first = landscape.first_failure.as_ref()?;
+    let theta = pipeline.model.theta.iter().zip(&first.theta).map(|(name, v)| format!("{name} = {}", number(*v)));
+    Some(format!(
+        "At {failed} of {} points of the landscape a trajectory diverged; they are left out. The first one: at {}, test \
+         sample {}, step {}.",
+        landscape.failures.len(),
+        theta.collect::<Vec<_>>().join(", "),
+        first.sample,
+        first.step
+    ))
 }
 
 /// Where the prediction error is least, how far it rises, and what it is at the truth.

@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod failure;
 mod figures;
+mod film;
 mod landscape_figures;
 mod pipeline;
 mod progress;

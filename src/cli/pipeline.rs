@@ -4,11 +4,12 @@ use super::Failure;
 use super::device::DeviceArguments;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision};
+use crate::device::{Device, Precision, Start};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Study, Sweep, estimate, landscape, prepare, thin, trajectories,
+    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, estimate, landscape, prepare, thin,
+    trajectories,
 };
 use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
 use anyhow::{Context, anyhow};
@@ -83,6 +84,7 @@ impl Pipeline {
         let file = std::path::absolute(&study.path).ok();
         let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
         let name = folder.map_or("study".into(), |n| n.to_os_string());
+        note_stability(&model, &prepared);
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
         Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
@@ -274,28 +276,16 @@ impl Pipeline {
         Ok(Some(result))
     }
 
-    /// θ where each criterion is least with the perfect correction, for one free parameter.
-    pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<f64>> {
-        let none = vec![None; criteria.len()];
-        let [free] = self.free()[..] else { return none };
-        let Some(oracle) = Oracle::new(&self.model, self.test_windows(), &self.prepared.dataset.episodes) else {
-            return none;
+    /// θ where each criterion is least with the perfect correction, for one or two free parameters.
+    pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
+        let (windows, episodes) = (self.test_windows(), &self.prepared.dataset.episodes);
+        let of_truth = match &self.prepared.truth {
+            // Frames of fields are few and their rates exact; trajectories have penalties at their stages.
+            Some(truth) if self.model.grid.is_some() => Oracle::of_truth(&self.model, windows, episodes, truth),
+            _ => None,
         };
-        let spec = self.model.theta_spec(free);
-        let mut theta: Vec<f64> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i).at(0.5)).collect();
-        let mut best = vec![(f64::INFINITY, f64::NAN); criteria.len()];
-        for i in 0..=80 {
-            theta[free] = spec.at(i as f64 / 80.0);
-            let sums = oracle.sums(&theta);
-            for (best, criterion) in best.iter_mut().zip(criteria) {
-                // Without a loss there is no oracle of L + λR.
-                let value = criterion.objective.evaluate(&sums).0.objective;
-                if criterion.objective.loss_weight == 0.0 && value < best.0 {
-                    *best = (value, theta[free]);
-                }
-            }
-        }
-        best.into_iter().map(|(_, theta)| theta.is_finite().then_some(theta)).collect()
+        let oracle = of_truth.or_else(|| Oracle::new(&self.model, windows, episodes));
+        oracle.map_or(vec![None; criteria.len()], |oracle| oracle.minima(criteria))
     }
 }
 
@@ -316,6 +306,27 @@ fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure
         **values = std::mem::take(&mut array.values);
     }
     Ok(written?)
+}
+
+/// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.
+fn note_stability(model: &Model, prepared: &Prepared) {
+    let (cells, k) = (model.cells(), model.output_len());
+    let first = match &prepared.train.start {
+        Start::Observations(values) | Start::States(values) => values,
+    };
+    let range = |output: usize| {
+        let of_output = first.chunks(k).flat_map(|frame| frame[output * cells..(output + 1) * cells].iter().copied());
+        of_output.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
+    };
+    let position = |name: &String| model.outputs.iter().position(|output| output == name);
+    let ranges: Vec<(f64, f64)> = model.state.iter().map(|name| position(name).map_or((0.0, 0.0), range)).collect();
+    let level = |share: f64| ranges.iter().map(|(low, high)| low + share * (high - low)).collect();
+    if let Some(stability) = Stability::of(model, &[0.0, 0.5, 1.0].map(level)) {
+        eprintln!("stability: {}", stability.summary(model));
+        if let Some(warning) = stability.warning(model, "solver") {
+            tracing::warn!("{warning}");
+        }
+    }
 }
 
 /// Refuses studies without free parameters where an estimate is asked for.

@@ -109,17 +109,16 @@ fn finish(
 }
 
 /// Further estimates on stderr, the first one on stdout as `theta NAME = VALUE`.
-fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<f64>]) {
+fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<Vec<f64>>]) {
     let free = pipeline.free();
     for (estimate, oracle) in estimates.iter().zip(oracles) {
         for &i in &free {
+            let ends = estimate.interval.as_ref().map(|v| v[i]);
             let interval =
-                estimate.interval.as_ref().map_or(String::new(), |v| format!(", 95 % [{:.4}, {:.4}]", v[i].0, v[i].1));
-            let oracle = oracle.map_or(String::new(), |o| format!(", perfect correction {o:.4}"));
-            eprintln!(
-                "{} by {}: {:.6}{interval}{oracle}",
-                pipeline.model.theta[i], estimate.criterion, estimate.theta[i]
-            );
+                ends.map_or(String::new(), |(low, high)| format!(", 95 % [{}, {}]", short(low), short(high)));
+            let oracle = oracle.as_ref().map_or(String::new(), |o| format!(", perfect correction {}", short(o[i])));
+            let (name, value) = (&pipeline.model.theta[i], short(estimate.theta[i]));
+            eprintln!("{name} by {}: {value}{interval}{oracle}", estimate.criterion);
         }
     }
     if let Some(first) = estimates.first() {
@@ -129,15 +128,28 @@ fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Optio
     }
 }
 
-fn save_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<f64>]) -> Result<(), Failure> {
+/// Five significant digits.
+fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() || (1e-3..1e6).contains(&value.abs()) {
+        let digits = if value == 0.0 { 4 } else { (4 - value.abs().log10().floor() as i32).clamp(0, 8) as usize };
+        return format!("{value:.digits$}");
+    }
+    format!("{value:.4e}")
+}
+
+/// Values of θ by name.
+fn named(pipeline: &Pipeline, theta: &[f64]) -> serde_json::Map<String, serde_json::Value> {
+    pipeline.model.theta.iter().zip(theta).map(|(name, value)| (name.clone(), (*value).into())).collect()
+}
+
+fn save_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<Vec<f64>>]) -> Result<(), Failure> {
     let rows: Vec<serde_json::Value> = estimates
         .iter()
         .zip(oracles)
         .map(|(e, oracle)| {
-            let theta: serde_json::Map<String, serde_json::Value> =
-                pipeline.model.theta.iter().zip(&e.theta).map(|(n, v)| (n.clone(), (*v).into())).collect();
+            let theta = named(pipeline, &e.theta);
             serde_json::json!({ "criterion": e.criterion, "theta": theta, "value": e.value, "interval": e.interval,
-                "oracle": oracle, "method": e.method })
+                "oracle": oracle.as_ref().map(|o| named(pipeline, o)), "method": e.method })
         })
         .collect();
     let path = pipeline.out.join("estimates.json");

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 /// Simulate a study's data set and write it, for use with other tools or as a fixed file.
 #[derive(Args)]
 #[command(after_help = "Example:\n  greybox simulate study.toml --output data.npz\n\n\
-    FILE holds outputs [episodes, steps + 1, k] and, with struct Input, inputs [episodes, steps + 1, m]. Read it back with\n  \
+    FILE holds outputs [episodes, steps + 1, k] (on a grid [episodes, steps + 1, C, H, W]) and, with struct Input, inputs\n  \
+    [episodes, steps + 1, m]. Read it back with\n  \
     [data]\n  path = \"data.npz\"\n  outputs = \"outputs\"\n  inputs = \"inputs\"")]
 pub struct SimulateArguments {
     /// Study TOML with a table [data.simulate].
@@ -32,12 +33,14 @@ pub fn run(arguments: &SimulateArguments) -> Result<(), Failure> {
     let config = data.simulate.as_ref().ok_or_else(|| {
         anyhow!("{}: there is no [data.simulate]\nhelp: add the table; see examples/", arguments.study.display())
     })?;
-    let episodes = simulate_episodes(&study, config, &model)?;
+    let episodes = simulate_episodes(&study, config, &model)?.episodes;
     let frames = config.steps + 1;
-    let (k, m) = (model.outputs.len(), model.inputs.len());
-    let stack = |width: usize, values: Vec<f64>| Array { shape: vec![episodes.len(), frames, width], values };
-    let outputs = stack(k, episodes.iter().flat_map(|e| e.outputs.iter().copied()).collect());
-    let inputs = stack(m, episodes.iter().flat_map(|e| e.inputs.iter().copied()).collect());
+    let m = model.inputs.len();
+    let stack =
+        |shape: Vec<usize>, values: Vec<f64>| Array { shape: [vec![episodes.len(), frames], shape].concat(), values };
+    let outputs =
+        stack(model.shape(model.outputs.len()), episodes.iter().flat_map(|e| e.outputs.iter().copied()).collect());
+    let inputs = stack(vec![m], episodes.iter().flat_map(|e| e.inputs.iter().copied()).collect());
     let mut arrays = vec![("outputs", &outputs, Element::F64)];
     if m > 0 {
         arrays.push(("inputs", &inputs, Element::F64));

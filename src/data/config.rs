@@ -59,10 +59,11 @@ pub struct DataConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected an array's name or a table { member = \"array[index]\" }")]
 pub enum Columns {
-    /// One array whose last axis holds the members in order. With four or more axes it is a field on a grid,
-    /// `[episodes, steps, members, cells…]`.
+    /// One array whose last axis holds the members in order. Of a model on a grid the cells follow:
+    /// `[episodes, steps, members, rows, columns]`, or without the episodes.
     Whole(String),
-    /// Member -> `"column"` or `"array[index]"`. Members left out are columns of their own name.
+    /// Member -> `"column"` or `"array[index]"`. Members left out are columns of their own name. Of a model on a grid each
+    /// is an array `[episodes, steps, rows, columns]`, or without the episodes.
     Members(BTreeMap<String, String>),
 }
 

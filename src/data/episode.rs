@@ -40,20 +40,22 @@ impl Episode {
 }
 
 /// Reads the episodes a study asks for. `base` is the folder of the study; `override_path` is `--data`. The names are
-/// the flattened members of the model's outputs and inputs, in order.
+/// the flattened members of the model's outputs and inputs, in order; `grid` is the shape of one output on a grid,
+/// `[rows, columns]` or `[cells]`, and empty where outputs are numbers.
 pub fn load(
     config: &DataConfig,
     base: &Path,
     override_path: Option<&Path>,
     output_names: &[String],
     input_names: &[String],
+    grid: &[usize],
 ) -> Result<Vec<Episode>, DataError> {
     config.validate(override_path.is_some())?;
     check_names(config, output_names, input_names)?;
     let mut episodes = Vec::new();
     for path in files(config, base, override_path)? {
         let table = Table::read(&path, config.delimiter)?;
-        let mut selection = select(&table, config, output_names, input_names)?;
+        let mut selection = select(&table, config, output_names, input_names, grid)?;
         convert_units(config, &mut selection, output_names, input_names);
         let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         for (index, rows) in selection.episodes.iter().enumerate() {
@@ -76,10 +78,6 @@ pub fn load(
         }
     }
     common_spacing(&episodes)?;
-    if let Some(other) = episodes.iter().find(|episode| episode.cells != episodes[0].cells) {
-        let problem = format!("it has {} grid cells where {} has {}", other.cells, episodes[0].name, episodes[0].cells);
-        return Err(DataError::values(&other.name, problem, "give every file the same grid"));
-    }
     Ok(episodes)
 }
 

@@ -46,12 +46,13 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Reads what the configuration selects from a table.
+/// Reads what the configuration selects from a table. `grid` is the shape of one output, empty where it is a number.
 pub(super) fn select(
     table: &Table,
     config: &DataConfig,
     output_names: &[String],
     input_names: &[String],
+    grid: &[usize],
 ) -> Result<Selection, DataError> {
     let outputs = Group::find(table, config.outputs.as_ref(), output_names)?;
     let inputs = Group::find(table, config.inputs.as_ref(), input_names)?;
@@ -59,11 +60,16 @@ pub(super) fn select(
     let Some(first) = all().next() else {
         return Err(DataError::config("outputs", "the model observes nothing", "give the model an output"));
     };
-    // Without a rule for episodes, a third axis can only mean that the first one counts episodes.
-    let stacked = config.episodes.is_none() && all().any(|column| column.array.shape.len() >= 3);
-    let lead = if stacked { 2 } else { 1 };
+    let place = table.arrays.place();
+    let lead = match (&config.episodes, grid) {
+        (Some(_), _) => 1,
+        // Without a rule for episodes, a third axis can only mean that the first one counts episodes.
+        (None, []) => 1 + usize::from(all().any(|column| column.array.shape.len() >= 3)),
+        (None, grid) => leading_axes(place, &outputs, output_names, grid)?,
+    };
+    let stacked = lead == 2;
     let leading = first.array.shape.iter().take(lead).copied().collect::<Vec<_>>();
-    let layout = Layout { place: table.arrays.place(), leading, reference: first.reference.clone() };
+    let layout = Layout { place, leading, reference: first.reference.clone() };
     for column in all() {
         layout.check(column)?;
     }
@@ -71,12 +77,8 @@ pub(super) fn select(
         let problem = format!("\"{}\" is {:?}: there are no rows", first.reference, first.array.shape);
         return Err(DataError::array(layout.place, problem, "give a file with data"));
     }
-    let (output_values, cells) = layout.gather(&outputs, output_names, "outputs")?;
-    let (input_values, input_cells) = layout.gather(&inputs, input_names, "inputs")?;
-    if input_cells != 1 {
-        let problem = "inputs on a grid are not supported";
-        return Err(DataError::config("inputs", problem, "give inputs of one number per step"));
-    }
+    let output_values = layout.gather(&outputs, output_names, "outputs", grid)?;
+    let input_values = layout.gather(&inputs, input_names, "inputs", &[])?;
     let time = config.time.as_ref().map(|name| layout.time(&table.column(name)?)).transpose()?;
     let episodes = match &config.episodes {
         None => {
@@ -85,7 +87,34 @@ pub(super) fn select(
         }
         Some(rule) => ranges(rule, table, &layout)?,
     };
-    Ok(Selection { outputs: output_values, inputs: input_values, time, cells, episodes })
+    Ok(Selection { outputs: output_values, inputs: input_values, time, cells: grid.iter().product(), episodes })
+}
+
+/// How many axes of fields come before those of members and cells: `[steps, …]` or `[episodes, steps, …]`.
+fn leading_axes(place: &str, outputs: &Group<'_>, names: &[String], grid: &[usize]) -> Result<usize, DataError> {
+    let with_members = [&[names.len()], grid].concat();
+    let endings: Vec<&[usize]> = match outputs {
+        Group::Whole(_) if names.len() > 1 => vec![&with_members],
+        Group::Whole(_) => vec![&with_members, grid],
+        Group::Members(_) => vec![grid],
+    };
+    let column = &outputs.columns()[0];
+    let shape = &column.array.shape;
+    let lead = |ending: &[usize]| shape.len().checked_sub(ending.len()).filter(|lead| matches!(lead, 1 | 2));
+    let found = endings.iter().find_map(|ending| lead(ending).filter(|_| shape.ends_with(ending)));
+    found.ok_or_else(|| not_on_grid(place, column, endings[0], grid))
+}
+
+/// An array whose last axes are not those of the grid.
+fn not_on_grid(place: &str, column: &Column<'_>, expected: &[usize], grid: &[usize]) -> DataError {
+    let list = expected.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let problem = format!(
+        "\"{}\" is {:?}; on the grid {grid:?} it must be [episodes, steps, {list}] or [steps, {list}]",
+        column.reference, column.array.shape
+    );
+    let remedy = "set [grid] size to the cells of the data, or save the array in the order episodes, steps, members, rows, \
+                  columns";
+    DataError::array(place, problem, remedy)
 }
 
 /// The leading axes every selected array shares: `[rows]` or `[episodes, steps]`.
@@ -120,28 +149,14 @@ impl Layout<'_> {
         Err(DataError::array(self.place, problem, "select arrays of equal lengths"))
     }
 
-    /// The group's values `[rows, width]`, and how many grid cells each member has.
-    fn gather(&self, group: &Group<'_>, names: &[String], key: &str) -> Result<(Vec<f64>, usize), DataError> {
+    /// The group's values `[rows, members × cells]`, the cells of a member being neighbours.
+    fn gather(&self, group: &Group<'_>, names: &[String], key: &str, grid: &[usize]) -> Result<Vec<f64>, DataError> {
+        let cells: usize = grid.iter().product();
         let columns = match group {
             Group::Whole(column) if column.index.is_none() => {
-                let rest = &column.array.shape[self.leading.len()..];
-                let (members, cells) = match rest {
-                    [] => (1, 1),
-                    [members, cells @ ..] => (*members, cells.iter().product()),
-                };
-                if members != names.len() {
-                    let problem = format!(
-                        "\"{}\" is {:?}, which holds {members} members; the model has {}: {}",
-                        column.reference,
-                        column.array.shape,
-                        names.len(),
-                        names.join(", ")
-                    );
-                    let remedy = format!("name the columns: {key} = {{ member = \"{}[0]\" }}", column.reference);
-                    return Err(DataError::array(self.place, problem, remedy));
-                }
-                self.check_finite(column, &column.array.values, members * cells)?;
-                return Ok((column.array.values.clone(), cells));
+                self.check_whole(column, names, key, grid)?;
+                self.check_finite(column, &column.array.values, names.len() * cells)?;
+                return Ok(column.array.values.clone());
             }
             _ => group.columns(),
         };
@@ -149,17 +164,57 @@ impl Layout<'_> {
             let problem = format!("one column is given for {} members", names.len());
             return Err(DataError::config(key, problem, format!("write {key} = {{ member = \"column\", … }}")));
         }
-        let mut values = vec![0.0; self.rows() * columns.len()];
+        let width = columns.len() * cells;
+        let mut values = vec![0.0; self.rows() * width];
         for (member, column) in columns.iter().enumerate() {
-            for (row, value) in self.scalar(column)?.enumerate() {
-                values[row * columns.len() + member] = value;
+            let of_member = if grid.is_empty() { self.scalar(column)?.collect() } else { self.field(column, grid)? };
+            self.check_finite(column, &of_member, cells)?;
+            for (row, part) in of_member.chunks(cells).enumerate() {
+                values[row * width + member * cells..][..cells].copy_from_slice(part);
             }
         }
-        for (member, column) in columns.iter().enumerate() {
-            let of_member: Vec<f64> = values.iter().skip(member).step_by(columns.len()).copied().collect();
-            self.check_finite(column, &of_member, 1)?;
+        Ok(values)
+    }
+
+    /// Checks that a whole array holds the members, and on a grid the cells of each.
+    fn check_whole(&self, column: &Column<'_>, names: &[String], key: &str, grid: &[usize]) -> Result<(), DataError> {
+        let shape = &column.array.shape;
+        let (members, cells) = shape[self.leading.len()..].split_first().unwrap_or((&1, &[]));
+        if !grid.is_empty() {
+            let single = names.len() == 1 && shape[self.leading.len()..] == *grid;
+            return match single || (*members == names.len() && cells == grid) {
+                true => Ok(()),
+                false => Err(not_on_grid(self.place, column, &[&[names.len()], grid].concat(), grid)),
+            };
         }
-        Ok((values, 1))
+        if cells.iter().product::<usize>() != 1 {
+            let problem =
+                format!("\"{}\" is {shape:?}, a field of {cells:?} cells; the model has no grid", column.reference);
+            let remedy = match key {
+                "inputs" => "give inputs of one number per step".to_string(),
+                _ => format!("add a table [grid] with size = {cells:?} and the spacing of the cells"),
+            };
+            return Err(DataError::array(self.place, problem, remedy));
+        }
+        if *members != names.len() {
+            let problem = format!(
+                "\"{}\" is {shape:?}, which holds {members} members; the model has {}: {}",
+                column.reference,
+                names.len(),
+                names.join(", ")
+            );
+            let remedy = format!("name the columns: {key} = {{ member = \"{}[0]\" }}", column.reference);
+            return Err(DataError::array(self.place, problem, remedy));
+        }
+        Ok(())
+    }
+
+    /// One field per row.
+    fn field(&self, column: &Column<'_>, grid: &[usize]) -> Result<Vec<f64>, DataError> {
+        if column.index.is_some() || column.array.shape[self.leading.len()..] != *grid {
+            return Err(not_on_grid(self.place, column, grid, grid));
+        }
+        Ok(column.array.values.clone())
     }
 
     /// One number per row.

@@ -17,7 +17,8 @@ pub struct SimulateConfig {
     #[serde(default)]
     pub theta: BTreeMap<String, Draw>,
     /// First states: state member -> a number, `[low, high]`, or `{ normal = [mean, standard deviation] }`, drawn per
-    /// episode.
+    /// episode. On a grid every cell is drawn independently of the others, and `{ smooth = [low, high] }` gives a field
+    /// without steps.
     #[serde(default)]
     pub initial: BTreeMap<String, Draw>,
     /// Number of episodes.
@@ -40,7 +41,10 @@ pub struct SimulateConfig {
 
 /// A number, or how to draw one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number, [low, high], or { normal = [mean, standard deviation] }")]
+#[serde(
+    untagged,
+    expecting = "expected a number, [low, high], { normal = [mean, standard deviation] }, or { smooth = [low, high] }"
+)]
 pub enum Draw {
     /// Always this number.
     Constant(f64),
@@ -56,6 +60,9 @@ pub enum Draw {
 pub enum Distribution {
     /// Normal with `[mean, standard deviation]`.
     Normal([f64; 2]),
+    /// Of fields: a random sum of the longest waves that fit onto the grid periodically, stretched so that its least cell
+    /// is `low` and its largest `high`.
+    Smooth([f64; 2]),
 }
 
 /// Standard deviation of observation noise.
@@ -85,7 +92,11 @@ impl SimulateConfig {
         for (table, draws) in [("theta", &self.theta), ("initial", &self.initial)] {
             for (name, draw) in draws {
                 if let Some(problem) = draw.problem() {
-                    return refuse(&format!("{table}.{name}"), problem, "see the forms number, [low, high], normal");
+                    return refuse(
+                        &format!("{table}.{name}"),
+                        problem,
+                        "see the forms number, [low, high], normal, smooth",
+                    );
                 }
             }
         }
@@ -94,6 +105,9 @@ impl SimulateConfig {
             Some(Noise::Same(value)) => vec![*value],
             Some(Noise::PerOutput(values)) => values.values().copied().collect(),
         };
+        if let Some(name) = self.theta.iter().find(|(_, d)| matches!(d, Draw::Named(Distribution::Smooth(_)))) {
+            return refuse(&format!("theta.{}", name.0), "is smooth".into(), "parameters are numbers: use [low, high]");
+        }
         match deviations.iter().find(|value| !(value.is_finite() && **value >= 0.0)) {
             Some(value) => refuse("noise", format!("{value} is no standard deviation"), "give numbers of 0 or more"),
             None => Ok(()),
@@ -106,12 +120,14 @@ impl Draw {
         let numbers = match self {
             Self::Constant(value) => [*value; 2],
             Self::Uniform(bounds) => *bounds,
-            Self::Named(Distribution::Normal(moments)) => *moments,
+            Self::Named(Distribution::Normal(numbers) | Distribution::Smooth(numbers)) => *numbers,
         };
         match (self, numbers) {
             (_, [a, b]) if !(a.is_finite() && b.is_finite()) => Some("is not finite".into()),
-            (Self::Uniform(_), [low, high]) if low > high => Some(format!("low {low} is above high {high}")),
-            (Self::Named(_), [_, deviation]) if deviation < 0.0 => {
+            (Self::Uniform(_) | Self::Named(Distribution::Smooth(_)), [low, high]) if low > high => {
+                Some(format!("low {low} is above high {high}"))
+            }
+            (Self::Named(Distribution::Normal(_)), [_, deviation]) if deviation < 0.0 => {
                 Some(format!("the standard deviation {deviation} is below 0"))
             }
             _ => None,

@@ -13,7 +13,9 @@ mod result;
 
 pub use batch::{Job, Start, Trajectories};
 pub use descent::{Descent, DescentSetup, DescentState, StepCost, StepReport, Steps};
-pub use result::{DeviceError, Evaluation, Gradient, Rollout, Status, StatusCode, Wanted, describe_failures};
+pub use result::{
+    DeviceError, Evaluation, Gradient, MemoryPlan, Rollout, Status, StatusCode, Wanted, describe_failures,
+};
 
 use crate::model::Model;
 
@@ -33,6 +35,11 @@ pub trait Device: Send + Sync {
 
     /// The objective and its derivatives, the exact reverse of the steps taken.
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError>;
+
+    /// What a gradient of a job will hold in memory, where the device plans it beforehand.
+    fn memory(&self, _job: &Job) -> Option<MemoryPlan> {
+        None
+    }
 
     /// Training that stays on the device, if it can; otherwise the host takes the steps with [`Device::gradient`].
     fn descent<'a>(&'a self, _setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {

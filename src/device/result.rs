@@ -44,6 +44,15 @@ impl DeviceError {
     }
 }
 
+/// Memory of a gradient, planned from sizes alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// What the reverse pass keeps, in words.
+    pub keeps: String,
+    /// Bytes of states, activations and checkpoints at their peak.
+    pub bytes: usize,
+}
+
 /// How a trajectory ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(i32)]

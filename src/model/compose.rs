@@ -85,6 +85,14 @@ impl Model {
             let message = "`control` computes inputs from the state, and a field has no single one";
             return Err(ModelError::setting("grid", message, "remove `fn control`, or the [grid] section"));
         }
+        if module.fields().is_some() && module.rhs().is_none() {
+            let message = "`fn fields` without `fn rhs`: nobody takes the fields";
+            return Err(ModelError::setting(
+                "model.physics",
+                message,
+                "write fn rhs(around: NearFields, ...) -> State",
+            ));
+        }
         let mut weights = WeightTable::default();
         let networks = declare_networks(&spec, &module, sizes, &mut weights)?;
         if module.rhs().is_none() && networks.len() > 1 && !used_by_observe_only(&module, &networks) {

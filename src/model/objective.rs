@@ -220,6 +220,13 @@ impl Objective {
         other
     }
 
+    /// R alone: the penalties in proportion to their weights, the largest of which becomes 1, without the loss. `None` if
+    /// no penalty has a weight.
+    pub fn penalties_alone(&self) -> Option<Objective> {
+        let largest = self.penalties.iter().map(|p| p.weight).fold(0.0, f64::max);
+        (largest > 0.0).then(|| self.reweighted(0.0, |_, p| p.weight / largest))
+    }
+
     /// True if the seeds are known before the batch has been summed.
     pub fn is_linear(&self) -> bool {
         self.penalties.iter().all(Penalty::is_linear)

@@ -146,6 +146,23 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Gives every value that is read its new number.
+    pub(super) fn renumber(&mut self, numbers: &[ValueId]) {
+        let renumber = |view: &mut View| view.value = numbers[view.value.index()];
+        match self {
+            Operation::Input(_) | Operation::Constant(_) => {}
+            Operation::Map { arguments, .. } | Operation::Concat(arguments) => arguments.iter_mut().for_each(renumber),
+            Operation::Affine { x, .. }
+            | Operation::Conv { x, .. }
+            | Operation::Stencil { x, .. }
+            | Operation::Sum(x) => renumber(x),
+            Operation::AffineT { y, .. } | Operation::ConvT { y, .. } => renumber(y),
+            Operation::Outer { y, x, .. } => [y, x].into_iter().for_each(renumber),
+        }
+    }
+}
+
 /// A value: the operation that makes it and its shape.
 #[derive(Clone, Debug)]
 pub struct Value {

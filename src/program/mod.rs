@@ -7,6 +7,7 @@
 
 mod build;
 mod grid;
+mod recompute;
 mod reverse;
 mod weights;
 

@@ -1,6 +1,7 @@
 //! Differentiating programs: the reverse sweep as more operations of the same language.
 
 use super::build::{Builder, Operation, Over, Program, Value, View};
+use super::recompute::recompute;
 use crate::graph::{self, Function};
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub fn vjp(program: &Program, wanted: &[bool], weights: bool) -> Differentiated 
     }
     let targets: Vec<View> = port_views(program).into_iter().zip(wanted).filter(|(_, w)| **w).map(|(v, _)| v).collect();
     let cotangents = sweep(&mut builder, 0..forward, &seeds, &targets, weights);
-    let outputs = program.outputs.iter().copied().chain(cotangents).collect();
+    let mut outputs: Vec<View> = program.outputs.iter().copied().chain(cotangents).collect();
+    builder.values = recompute(std::mem::take(&mut builder.values), forward, &mut outputs);
     Differentiated { program: builder.finish(outputs), forward }
 }
 

@@ -1,6 +1,6 @@
 //! Figures and the report page of a study.
 //!
-//! A figure is plain data ([`LineFigure`], [`HeatMap`], [`Trajectories`], [`TrainingCurve`], [`Landscape`]) that draws itself as
+//! A figure is plain data ([`LineFigure`], [`HeatMap`], [`Trajectories`], [`FilmStrip`], [`TrainingCurve`], [`Landscape`]) that draws itself as
 //! an SVG string through [`Draw`]; [`Report`] puts figures, the answer and everything needed to repeat the study on one
 //! self-contained HTML page. Figures never fail on the values they are given: whatever cannot be drawn (NaN, infinite, not
 //! positive on a logarithmic axis) is left out of lines and shown in grey in heat maps.
@@ -10,6 +10,7 @@ mod axis;
 mod canvas;
 mod contour;
 mod error;
+mod film;
 mod grid;
 mod heat;
 mod html;
@@ -28,6 +29,7 @@ mod trajectories;
 pub use answer::EstimateRow;
 pub use contour::contours;
 pub use error::ReportError;
+pub use film::FilmStrip;
 pub use heat::{Colours, HeatAxis, HeatMap, Levels, ZeroSet};
 pub use html::{Figure, Report, Section, Table};
 pub use landscape::{Ingredient, Landscape};

@@ -26,6 +26,34 @@ impl Tableau {
     pub fn stages(&self) -> usize {
         self.b.len()
     }
+
+    /// The end of the real-axis stability interval: the largest x such that s' = −λs does not grow for any step h with
+    /// hλ ≤ x. Infinite for a map, which has no steps.
+    pub fn real_stability(&self) -> f64 {
+        if self.map {
+            return f64::INFINITY;
+        }
+        // The factor of one step at hλ = x, by the scheme itself.
+        let factor = |x: f64| -> f64 {
+            let mut rates: Vec<f64> = Vec::with_capacity(self.stages());
+            for row in &self.a {
+                let moved: f64 = row.iter().zip(&rates).map(|(a, k)| a * k).sum();
+                rates.push(-x * (1.0 + moved));
+            }
+            1.0 + self.b.iter().zip(&rates).map(|(b, k)| b * k).sum::<f64>()
+        };
+        let (step, rounding) = (1e-2, 1e-12);
+        let mut low = 0.0;
+        while factor(low + step).abs() <= 1.0 + rounding {
+            low += step;
+        }
+        let mut high = low + step;
+        for _ in 0..50 {
+            let middle = 0.5 * (low + high);
+            if factor(middle).abs() <= 1.0 + rounding { low = middle } else { high = middle }
+        }
+        low
+    }
 }
 
 /// The scheme of a method.
@@ -65,6 +93,16 @@ mod tests {
     use super::*;
 
     const ALL: [Method; 5] = [Method::Euler, Method::Midpoint, Method::Heun, Method::Rk4, Method::Rk38];
+
+    /// Hairer and Wanner, "Solving Ordinary Differential Equations II", section IV.2.
+    #[test]
+    fn stability_intervals_are_the_known_ones() {
+        for (method, end) in ALL.into_iter().zip([2.0, 2.0, 2.0, 2.785_293_6, 2.785_293_6]) {
+            let found = tableau(method).real_stability();
+            assert!((found - end).abs() < 1e-6, "{method:?}: {found}");
+        }
+        assert_eq!(tableau(Method::Map).real_stability(), f64::INFINITY);
+    }
 
     /// The order conditions up to order 4 (Hairer et al., table II.2.1).
     #[test]

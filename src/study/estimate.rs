@@ -11,8 +11,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EstimateConfig {
-    /// Names of penalties to minimise, each an estimate of its own; `loss` for L alone, `objective` for
-    /// L + λR. Default: all penalties.
+    /// Names of penalties to minimise, each an estimate of its own; `penalties` for R alone, their weighted sum, `loss` for
+    /// L alone, `objective` for L + λR. Default: each penalty.
     pub criteria: Vec<String>,
     /// Grid points in one dimension.
     pub points: usize,

@@ -43,11 +43,28 @@ impl Axis {
 pub struct Landscape {
     /// One or two axes.
     pub axes: Vec<Axis>,
-    /// Name and values of each quantity: rmse, objective, penalties, means of the ingredients.
+    /// Name and values of each quantity: rmse, objective, R where it is more than one penalty, penalties, means of the
+    /// ingredients.
     pub quantities: Vec<(String, Vec<f64>)>,
     /// Failed trajectories per point.
     pub failures: Vec<f64>,
+    /// The first trajectory that failed.
+    pub first_failure: Option<Divergence>,
 }
+
+/// A trajectory that left the finite numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    /// θ, all parameters.
+    pub theta: Vec<f64>,
+    /// Its place among the trajectories of the landscape.
+    pub sample: usize,
+    /// The interval at whose end the state was no longer finite.
+    pub step: u32,
+}
+
+/// Name of the weighted sum of the penalties, R, as a quantity and as a criterion.
+pub const PENALTIES: &str = "penalties";
 
 /// Computes a landscape around `base` (the values of the parameters that do not vary).
 pub fn landscape(
@@ -58,12 +75,14 @@ pub fn landscape(
 ) -> Result<Landscape, DeviceError> {
     let sizes: Vec<usize> = axes.iter().map(|a| a.values.len()).collect();
     let count: usize = sizes.iter().product();
-    let names = ["rmse", "objective"].into_iter().map(String::from);
+    let together = objective.penalties_alone().filter(|o| o.penalties.iter().filter(|p| p.weight > 0.0).count() > 1);
+    let names = ["rmse", "objective"].into_iter().chain(together.as_ref().map(|_| PENALTIES)).map(String::from);
     let penalties = objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
     let ingredients = StageObservable::ALL.iter().map(|o| format!("mean/{}", o.name()));
     let mut quantities: Vec<(String, Vec<f64>)> =
         names.chain(penalties).chain(ingredients).map(|n| (n, vec![f64::NAN; count])).collect();
     let mut failures = vec![0.0; count];
+    let mut first_failure = None;
     let points = (0..count).map(|index| {
         let mut theta = base.to_vec();
         let mut rest = index;
@@ -73,19 +92,23 @@ pub fn landscape(
         }
         theta
     });
-    sweep(setting, points, |index, _, sums| {
+    sweep(setting, points, |index, theta, sums| {
         failures[index] = sums.failures as f64;
+        if let (Some((sample, step)), None) = (sums.first_failure, &first_failure) {
+            first_failure = Some(Divergence { theta: theta.to_vec(), sample, step });
+        }
         if sums.failures == 0 {
             let terms = sums.terms(objective, |_| 1.0);
             let values = [terms.loss.map_or(f64::NAN, f64::sqrt), terms.objective];
-            let all = values.into_iter().chain(terms.penalties).chain(terms.means);
+            let regulariser = together.as_ref().map(|o| sums.terms(o, |_| 1.0).objective);
+            let all = values.into_iter().chain(regulariser).chain(terms.penalties).chain(terms.means);
             for (quantity, value) in quantities.iter_mut().zip(all) {
                 quantity.1[index] = value;
             }
         }
         true
     })?;
-    Ok(Landscape { axes, quantities, failures })
+    Ok(Landscape { axes, quantities, failures, first_failure })
 }
 
 impl Landscape {
@@ -130,6 +153,7 @@ impl Landscape {
                 .collect(),
             quantities: self.quantities.iter().map(|(name, v)| (name.clone(), pick(v, &positions))).collect(),
             failures: pick(&self.failures, &positions),
+            first_failure: self.first_failure.clone(),
         }
     }
 

@@ -1,16 +1,21 @@
-//! Studies: the TOML as a whole, data made ready, estimates and landscapes.
+//! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
+mod draw;
 mod estimate;
 mod file;
 mod landscape;
 mod oracle;
 mod prepare;
 mod questions;
+mod simulate;
+mod stability;
 mod sweep;
 
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
-pub use landscape::{Axis, Landscape, LandscapeConfig, landscape};
+pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
 pub use oracle::Oracle;
-pub use prepare::{PrepareError, Prepared, prepare, simulate_episodes, trajectories};
+pub use prepare::{PrepareError, Prepared, prepare, trajectories};
+pub use simulate::{Simulated, Truth, simulate_episodes};
+pub use stability::Stability;
 pub use sweep::{Criterion, PointSums, Sweep, sweep, thin};

@@ -1,15 +1,26 @@
 //! The oracle: where a penalty is least when the correction is perfect.
 //!
-//! The perfect correction is g*(s) = ds/dt − f(s; θ) with ds/dt from a cubic spline through the observed states. It needs
-//! no network, only data whose every frame gives the state (`initial`, or outputs named like the state). It tells how far
-//! a penalty's target lies from the truth because physics and the missing part correlate.
+//! The perfect correction is g*(s) = ds/dt − f(s; θ). It needs no network, only data whose every frame gives the state
+//! (`initial`, or outputs named like the state): ds/dt comes from a cubic spline through the observed states, or, where
+//! fields were simulated, from the truth itself at the frames. It tells how far a penalty's target lies from the truth
+//! because physics and the missing part correlate.
 
+use super::simulate::Truth;
+use super::sweep::Criterion;
 use crate::data::{Episode, Windows};
 use crate::device::reference::evaluate_plain;
-use crate::model::{Model, Sums};
+use crate::model::{Model, StageObservable, Sums, ThetaSpec};
 use crate::solve::tableau;
+use rayon::prelude::*;
+use std::time::Instant;
 
-/// States and their time derivatives at every stage time of a set of windows.
+/// Windows used of fields, evenly chosen: a frame holds a value for every cell.
+const FIELD_WINDOWS: usize = 12;
+
+/// Seconds that a search may take where physics has to be evaluated at every θ.
+const SECONDS: f64 = 8.0;
+
+/// States and their time derivatives at the stage times, or the frames, of a set of windows.
 pub struct Oracle<'a> {
     model: &'a Model,
     points: Vec<Point>,
@@ -30,12 +41,12 @@ impl<'a> Oracle<'a> {
         if scheme.map || windows.count == 0 {
             return None;
         }
-        let (k, m) = (model.outputs.len(), model.inputs.len());
+        let (k, m) = (model.output_len(), model.inputs.len());
         let solver = &model.spec.solver;
         let theta: Vec<f64> = (0..model.theta.len()).map(|i| model.theta_spec(i).at(0.5)).collect();
         let mut splines: Vec<Option<Vec<Spline>>> = vec![None; episodes.len()];
         let mut points = Vec::new();
-        for w in 0..windows.count {
+        for w in used(model, windows) {
             let index = windows.episode[w] as usize;
             let episode = &episodes[index];
             if splines[index].is_none() {
@@ -79,17 +90,51 @@ impl<'a> Oracle<'a> {
         Some(Oracle { model, points })
     }
 
+    /// The oracle of simulated fields: ds/dt by the truth at the frames of windows, without their noise. `None` where the
+    /// truth has another state, is a map or is driven by inputs.
+    pub fn of_truth(model: &'a Model, windows: &Windows, episodes: &[Episode], truth: &Truth) -> Option<Oracle<'a>> {
+        let encode = model.encode.as_ref()?;
+        let maps = [model, &truth.model].iter().any(|m| tableau(m.spec.solver.method).map);
+        let driven = !model.inputs.is_empty() || !truth.model.inputs.is_empty();
+        if maps || driven || model.state != truth.model.state {
+            return None;
+        }
+        let (k, dt) = (model.output_len(), model.spec.solver.dt);
+        let theta: Vec<f64> = (0..model.theta.len()).map(|i| model.theta_spec(i).at(0.5)).collect();
+        let point = |(w, frame): (usize, usize)| {
+            let index = windows.episode[w] as usize;
+            let episode = &episodes[index];
+            let place = windows.start[w] as usize + windows.history - 1 + frame;
+            let observed = &episode.outputs[place * k..(place + 1) * k];
+            let y = truth.without_noise(index, episode.len, place, observed);
+            let time = windows.t0[w] + frame as f64 * dt;
+            let state = evaluate_plain(encode, &[&y[..], &theta, &[time]].concat());
+            let rate = truth.rate(index, &state, time);
+            Point { state, rate, input: Vec::new(), time }
+        };
+        let frames: Vec<(usize, usize)> =
+            used(model, windows).into_iter().flat_map(|w| (0..=windows.horizon).map(move |f| (w, f))).collect();
+        let points: Vec<Point> = frames.into_par_iter().map(point).collect();
+        (!points.is_empty()).then_some(Oracle { model, points })
+    }
+
     /// Sums of the stage observables with the perfect correction at θ.
     pub fn sums(&self, theta: &[f64]) -> Sums {
-        let mut sums = Sums { stage_count: self.points.len() as f64, ..Sums::default() };
-        for point in &self.points {
-            let f = self.physics(point, theta);
-            for (f, rate) in f.iter().zip(&point.rate) {
+        let of_point = |point: &Point| -> [f64; 3] {
+            let mut sums = [0.0; 3];
+            for (f, rate) in self.physics(point, theta).iter().zip(&point.rate) {
                 let g = rate - f;
-                sums.stages[0] += g * g;
-                sums.stages[1] += f * g;
-                sums.stages[2] += f * f;
+                sums[0] += g * g;
+                sums[1] += f * g;
+                sums[2] += f * f;
             }
+            sums
+        };
+        // Collected first: the order of additions must not depend on the threads.
+        let parts: Vec<[f64; 3]> = self.points.par_iter().map(of_point).collect();
+        let mut sums = Sums { stage_count: self.points.len() as f64, ..Sums::default() };
+        for part in parts {
+            sums.stages.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
         }
         sums
     }
@@ -98,14 +143,139 @@ impl<'a> Oracle<'a> {
     fn physics(&self, point: &Point, theta: &[f64]) -> Vec<f64> {
         evaluate_plain(&self.model.physics, &[&point.state[..], theta, &point.input, &[point.time]].concat())
     }
+
+    /// θ where each criterion is least over the box of one or two free parameters. `None` for criteria with a loss, and
+    /// with two parameters for those that read ⟨f, g⟩ or E‖f‖² − E‖g‖²: these vanish along curves, not at a point.
+    pub fn minima(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
+        let specs: Vec<ThetaSpec> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i)).collect();
+        let free: Vec<usize> = (0..specs.len()).filter(|i| specs[*i].range()[0] < specs[*i].range()[1]).collect();
+        let none = vec![None; criteria.len()];
+        if free.is_empty() || free.len() > 2 {
+            return none;
+        }
+        let base: Vec<f64> = specs.iter().map(|s| s.at(0.5)).collect();
+        let at = |unit: &[f64]| {
+            let mut theta = base.clone();
+            free.iter().zip(unit).for_each(|(i, u)| theta[*i] = specs[*i].at(*u));
+            theta
+        };
+        let start = Instant::now();
+        let direct = |unit: &[f64]| self.sums(&at(unit));
+        let surface = Surface::fit(free.len(), &direct);
+        let each = start.elapsed().as_secs_f64() / surface.evaluations as f64;
+        // The squares of a coarse grid and five finer ones, as many as there is time for.
+        let rounds = 6.0;
+        let points = match surface.exact {
+            true => 41,
+            false => ((SECONDS / each / rounds).powf(1.0 / free.len() as f64) as usize).clamp(5, 41),
+        };
+        let sums = |unit: &[f64]| if surface.exact { surface.sums(unit) } else { direct(unit) };
+        let vague = |criterion: &Criterion| {
+            let curves =
+                criterion.objective.observed() != StageObservable::ALL.map(|o| o == StageObservable::CorrectionSquared);
+            criterion.objective.loss_weight != 0.0 || (free.len() == 2 && curves)
+        };
+        let least = |criterion: &Criterion| {
+            let value = |unit: &[f64]| criterion.objective.evaluate(&sums(unit)).0.objective;
+            (!vague(criterion)).then(|| at(&search(free.len(), points, rounds as usize, value)))
+        };
+        criteria.iter().map(least).collect()
+    }
+}
+
+/// The windows that the oracle of a model uses.
+fn used(model: &Model, windows: &Windows) -> Vec<usize> {
+    let most = if model.grid.is_some() { FIELD_WINDOWS } else { windows.count };
+    let count = windows.count.min(most);
+    (0..count).map(|i| i * windows.count / count).collect()
+}
+
+/// The least value over the unit square (or interval): a grid, then finer ones around the best point.
+fn search(dimensions: usize, points: usize, rounds: usize, value: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let (mut centre, mut half) = (vec![0.5; dimensions], 0.5);
+    let mut best = (f64::INFINITY, centre.clone());
+    for _ in 0..rounds {
+        for index in 0..points.pow(dimensions as u32) {
+            let place = |d: usize| (index / points.pow(d as u32) % points) as f64 / (points - 1) as f64;
+            let unit: Vec<f64> =
+                (0..dimensions).map(|d| (centre[d] + half * (2.0 * place(d) - 1.0)).clamp(0.0, 1.0)).collect();
+            let found = value(&unit);
+            if found < best.0 {
+                best = (found, unit);
+            }
+        }
+        centre.clone_from(&best.1);
+        half *= 2.0 / (points - 1) as f64;
+    }
+    best.1
+}
+
+/// The sums as polynomials of degree two in box coordinates: exact where physics is affine in θ, which most is.
+struct Surface {
+    dimensions: usize,
+    /// Constant, then slope and curvature per coordinate, then the mixed term of two, for each observable.
+    coefficients: Vec<[f64; 3]>,
+    stage_count: f64,
+    /// Whether the polynomials predict the sums elsewhere.
+    exact: bool,
+    /// Evaluations it took.
+    evaluations: usize,
+}
+
+impl Surface {
+    fn fit(dimensions: usize, sums: &dyn Fn(&[f64]) -> Sums) -> Surface {
+        let at = |changes: &[(usize, f64)]| {
+            let mut unit = vec![0.5; dimensions];
+            changes.iter().for_each(|(d, change)| unit[*d] += change);
+            sums(&unit)
+        };
+        let middle = at(&[]);
+        let mut coefficients = vec![middle.stages];
+        for d in 0..dimensions {
+            let (up, down) = (at(&[(d, 0.5)]).stages, at(&[(d, -0.5)]).stages);
+            coefficients.push([0, 1, 2].map(|q| up[q] - down[q]));
+            coefficients.push([0, 1, 2].map(|q| 2.0 * (up[q] + down[q] - 2.0 * middle.stages[q])));
+        }
+        let mut surface = Surface {
+            dimensions,
+            coefficients,
+            stage_count: middle.stage_count,
+            exact: true,
+            evaluations: 3 * dimensions + 2,
+        };
+        if dimensions == 2 {
+            let corner = at(&[(0, 0.5), (1, 0.5)]).stages;
+            let without = surface.sums(&[1.0, 1.0]).stages;
+            surface.coefficients.push([0, 1, 2].map(|q| 4.0 * (corner[q] - without[q])));
+        }
+        for place in [[0.1, 0.8], [0.7, 0.35]] {
+            let unit = &place[..dimensions];
+            let (found, expected) = (surface.sums(unit).stages, sums(unit).stages);
+            let scale = expected[0] + expected[2];
+            surface.exact &= found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-9 * scale);
+        }
+        surface
+    }
+
+    fn sums(&self, unit: &[f64]) -> Sums {
+        let x: Vec<f64> = unit.iter().map(|u| u - 0.5).collect();
+        let powers = x.iter().flat_map(|x| [*x, x * x]);
+        let mixed = if self.dimensions == 2 { x[0] * x[1] } else { 0.0 };
+        let basis: Vec<f64> = std::iter::once(1.0).chain(powers).chain([mixed]).collect();
+        let mut sums = Sums { stage_count: self.stage_count, ..Sums::default() };
+        for (coefficient, factor) in self.coefficients.iter().zip(basis) {
+            sums.stages.iter_mut().zip(coefficient).for_each(|(sum, c)| *sum += c * factor);
+        }
+        sums
+    }
 }
 
 /// Splines of the state's components, those that are angles unwrapped.
 fn fit(model: &Model, states: &[Vec<f64>], theta: &[f64], dt: f64) -> Vec<Spline> {
-    (0..model.state.len())
+    (0..model.state_len())
         .map(|component| {
             let mut values: Vec<f64> = states.iter().map(|s| s[component]).collect();
-            if is_angle(model, &states[0], component, theta, dt) {
+            if model.grid.is_none() && is_angle(model, &states[0], component, theta, dt) {
                 for i in 1..values.len() {
                     let turns = ((values[i] - values[i - 1]) / std::f64::consts::TAU).round();
                     values[i] -= turns * std::f64::consts::TAU;

@@ -2,7 +2,7 @@
 //! refused before the long training that it comes after.
 
 use super::file::{Study, StudyError, setting};
-use super::landscape::Axis;
+use super::landscape::{Axis, PENALTIES};
 use super::sweep::Criterion;
 use crate::model::Model;
 
@@ -33,12 +33,17 @@ impl Study {
                 _ if objective.penalties.iter().any(|p| p.name == name) => {
                     objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 })
                 }
+                PENALTIES => objective.penalties_alone().ok_or_else(|| {
+                    let message = "estimate.criteria: no penalty has a weight".to_string();
+                    setting(&self.path, message, "give [[penalty]] weight = …, or name one penalty")
+                })?,
                 "loss" => objective.reweighted(1.0, |_, _| 0.0),
                 "objective" => objective.clone(),
                 _ => {
                     let known: Vec<&str> = objective.penalties.iter().map(|p| p.name.as_str()).collect();
                     let message = format!("estimate.criteria: `{name}` is no penalty of this study");
-                    let remedy = format!("use one of {}", [&known[..], &["loss", "objective"]].concat().join(", "));
+                    let remedy =
+                        format!("use one of {}", [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", "));
                     return Err(setting(&self.path, message, &remedy));
                 }
             };

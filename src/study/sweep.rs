@@ -1,6 +1,6 @@
 //! Sweeps: the sums of a data set at many values of θ, in chunks within a memory budget.
 
-use crate::device::{DEFAULT_BUDGET, Device, DeviceError, Job, Start, Trajectories};
+use crate::device::{DEFAULT_BUDGET, Device, DeviceError, Job, Start, Status, StatusCode, Trajectories};
 use crate::model::{Objective, ObjectiveTerms, Sums};
 use crate::program::Weights;
 
@@ -20,6 +20,8 @@ pub struct PointSums {
     pub blocks: Vec<Sums>,
     /// Trajectories that left the finite numbers.
     pub failures: usize,
+    /// The first of them and its step.
+    pub first_failure: Option<(usize, u32)>,
 }
 
 impl PointSums {
@@ -106,8 +108,10 @@ pub fn sweep(
                 blocks[sweep.block[i] as usize].add(sums, 1.0);
             }
             let status = &evaluation.status[g * n..(g + 1) * n];
-            let failures = status.iter().filter(|s| s.code != Default::default()).count();
-            if !receive(*index, point, PointSums { blocks, failures }) {
+            let failed = |s: &&Status| s.code != StatusCode::Ok;
+            let failures = status.iter().filter(failed).count();
+            let first_failure = status.iter().enumerate().find(|(_, s)| failed(s)).map(|(i, s)| (i, s.step));
+            if !receive(*index, point, PointSums { blocks, failures, first_failure }) {
                 return Ok(());
             }
         }

@@ -1,6 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod grids;
+pub mod three_ways;
+
 use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};
 use greybox::model::Model;
 use greybox::program::Weights;
@@ -109,7 +112,7 @@ impl Case {
     pub fn random(model: &Model, count: usize, steps: usize, seed: u64, scale: f64) -> Case {
         let stream = Stream::new(seed, Purpose::Simulation);
         let draw = |index: usize, step: u32| scale * (2.0 * stream.uniform(index as u32, step) - 1.0);
-        let (n, p, m, k) = (model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len());
+        let (n, p, m, k) = (model.state_len(), model.theta.len(), model.inputs.len(), model.output_len());
         let y = (0..count * steps * k).map(|i| if i % 5 == 3 { f64::NAN } else { draw(i, 2) }).collect();
         let theta = (0..count * p).map(|i| model.theta_spec(i % p).at(stream.uniform(i as u32, 3))).collect();
         let mut weights = Weights::zeros(&model.weights, 1);

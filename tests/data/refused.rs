@@ -138,7 +138,7 @@ fn splits_that_cannot_be() {
 fn tables_that_contradict_themselves() {
     let folder = folder();
     let refused = |toml: &str, parts: &[&str]| {
-        says(load(&config(toml), folder.base(), None, &strings(&["speed"]), &[]), parts);
+        says(load(&config(toml), folder.base(), None, &strings(&["speed"]), &[], &[]), parts);
     };
     refused("", &["[data] path", "no data", "--data"]);
     let given = |more: &str, parts: &[&str]| refused(&format!("path = \"d.csv\"\n{more}"), parts);

@@ -43,7 +43,7 @@ fn devices_that_cannot_be_had() {
     call(&["--device", "gpu", "--precision", "f64"], &["f32", "help: use --precision f32, or --device cpu"]);
     call(&["--device", "llvmpipe", "--precision", "f64"], &["f32", "help: "]);
     call(&["--device", "cpu", "--schedule", "lane"], &["schedule", "help: remove --schedule, or use --device gpu"]);
-    call(&["--device", "gpu", "--schedule", "warp"], &["warp", "auto, lane, tile"]);
+    call(&["--device", "gpu", "--schedule", "warp"], &["warp", "auto, lane, tile, layer"]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn adapters_are_listed() {
     assert_eq!(lines[0]["name"], "cpu");
     assert!(backends.contains(&"vulkan") && backends.contains(&"gl"), "{backends:?}: {}", super::INSTALL);
     for line in &lines[1..] {
-        assert_eq!((line["kind"].as_str(), line["schedules"].as_array().map(Vec::len)), (Some("software"), Some(2)));
+        assert_eq!((line["kind"].as_str(), line["schedules"].as_array().map(Vec::len)), (Some("software"), Some(3)));
     }
 }
 

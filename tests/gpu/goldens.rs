@@ -1,23 +1,26 @@
-//! The contract through the command, on three adapters and in both schedules: what `greybox eval --grad` writes against
+//! The contract through the command, on three adapters and in all schedules: what `greybox eval --grad` writes against
 //! independent float64 results.
 
 use super::{SCHEDULES, greybox, lavapipe, swiftshader};
 use crate::common::{Tolerance, compare};
 use greybox::data::npz::Arrays;
+use greybox::device::gpu::Schedule;
 use std::path::{Path, PathBuf};
 
 const CASES: [&str; 6] = ["pendulum", "lotka_volterra", "hamiltonian", "driven_oscillator", "held_input", "queue_map"];
 
-/// Evaluates every case and says all that is wrong.
-fn check(adapter: &str, vulkan: &Path) {
+const GRIDS: [&str; 3] = ["reaction_diffusion", "advection", "grid_mixed"];
+
+/// Evaluates cases in some schedules and says all that is wrong.
+fn check(adapter: &str, vulkan: &Path, cases: &[&str], schedules: &[Schedule]) {
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.npz");
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in cases {
         let at = |name: &str| goldens.join(case).join(name);
         let expected = Arrays::read(&at("expected.npz")).unwrap_or_else(|e| panic!("{e}"));
-        for schedule in SCHEDULES {
+        for schedule in schedules {
             let label = format!("{case} on {adapter}, {}", schedule.name());
             let _ = std::fs::remove_file(&out);
             let mut command = greybox(vulkan);
@@ -53,18 +56,38 @@ fn check(adapter: &str, vulkan: &Path) {
 
 #[test]
 fn on_vulkan_by_mesa() {
-    check("llvmpipe", &lavapipe());
+    check("llvmpipe", &lavapipe(), &CASES, &SCHEDULES);
 }
 
 /// Found by its backend although a Vulkan driver is there too.
 #[test]
 fn on_gl_by_mesa() {
-    check("gl", &lavapipe());
+    check("gl", &lavapipe(), &CASES, &SCHEDULES);
 }
 
 #[test]
 fn on_vulkan_by_swiftshader() {
-    check("swiftshader", &swiftshader());
+    check("swiftshader", &swiftshader(), &CASES, &SCHEDULES);
+}
+
+#[test]
+fn grids_on_vulkan_by_mesa() {
+    check("llvmpipe", &lavapipe(), &GRIDS, &[Schedule::Layer]);
+}
+
+#[test]
+fn grids_on_gl_by_mesa() {
+    check("gl", &lavapipe(), &GRIDS, &[Schedule::Layer]);
+}
+
+#[test]
+fn grids_on_vulkan_by_swiftshader() {
+    check("swiftshader", &swiftshader(), &GRIDS, &[Schedule::Layer]);
+}
+
+#[test]
+fn any_model_layer_by_layer() {
+    check("llvmpipe", &lavapipe(), &CASES, &[Schedule::Layer]);
 }
 
 /// Without Vulkan, `gpu` is GL.

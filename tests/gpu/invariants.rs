@@ -1,6 +1,6 @@
 //! Bits that depend on nothing they should not: batch, place, repetition, memory plan, neighbours; and zeros that are exact.
 
-use super::{BOTH, SCHEDULES, compute, open, open_within};
+use super::{ALL, BOTH, SCHEDULES, compute, open, open_within};
 use crate::common::{Case, Tolerance, assert_close, model};
 use greybox::device::gpu::{Gpu, Schedule};
 use greybox::device::{Device, Job, Start, StatusCode, cpu::Cpu};
@@ -23,7 +23,7 @@ fn bits_do_not_depend_on_the_batch() {
     let (count, steps) = (70, 4);
     let case = Case::random(&model, count, steps, 1, 1.0);
     let (n, k) = (2 * (steps + 1), 2 * steps);
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         let gpu = open(&model, schedule);
         let picked = |rows: &[u32]| {
             let theta: Vec<f64> = rows.iter().map(|r| case.theta[*r as usize]).collect();
@@ -49,7 +49,7 @@ fn bits_do_not_depend_on_the_batch() {
 fn a_gradient_twice_has_the_same_bits() {
     let model = pendulum();
     let case = Case::random(&model, 40, 8, 2, 1.0);
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         let gpu = open(&model, schedule);
         let first = compute(&gpu, &case.job(&model));
         for _ in 0..3 {
@@ -148,7 +148,7 @@ fn divergence_has_the_status_of_the_cpu_and_leaves_neighbours_alone() {
     let mut wild = calm.clone();
     // 1e3 squares to 1e6, 1e12, 1e24 and leaves f32 in the fourth interval; and so on.
     (wild[1], wild[6], wild[31], wild[39]) = (1e3, 1e30, 1e6, -1e10);
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         case.trajectories.start = Start::States(calm.clone());
         let (gpu, quiet) = outcome(&model, &case, schedule);
         assert!(quiet.iter().all(|s| *s == (StatusCode::Ok, 0)));
@@ -196,7 +196,7 @@ fn a_derivative_that_is_not_finite_has_the_status_of_the_cpu() {
     let x = [0.5, 0.3, 0.0, 0.4, 0.2];
     let wait = [9.0, 9.0, 9.0, 1.5, 9.0];
     case.trajectories.start = Start::States((0..5).flat_map(|i| [x[i], 0.0, wait[i]]).collect());
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         let (gpu, forward) = outcome(&model, &case, schedule);
         assert!(forward.iter().all(|s| *s == (StatusCode::Ok, 0)), "{forward:?}");
         let found = gpu.gradient(&case.job(&model), BOTH).unwrap().evaluation;
@@ -223,7 +223,7 @@ fn rhs(f: State, g: array<f32, 3>, h: array<f32, 2>) -> State { return State(f.x
 fn observe(s: State) -> Output { return Output(s.x); }";
     let model = model(toml, wgsl);
     let case = Case::random(&model, 36, 4, 8, 1.0);
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         let gradient = open(&model, schedule).gradient(&case.job(&model), BOTH).unwrap();
         let of = |name: &str| {
             let shape = model.weights.shapes().iter().find(|s| s.name == name).expect("a weight");

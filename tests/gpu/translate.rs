@@ -1,7 +1,7 @@
 //! Kernels without an adapter: naga turns each into the languages of all backends, spirv-val accepts the SPIR-V, and they
 //! stay within what WebGPU promises everywhere. Their text does not grow with layers or steps.
 
-use super::SCHEDULES;
+use super::ALL;
 use crate::common::model;
 use greybox::device::gpu::{Schedule, Source, kernels};
 use greybox::model::Model;
@@ -38,21 +38,22 @@ fn all() -> Vec<(String, Source)> {
         "examples/pendulum/study.toml",
         "examples/lotka-volterra/study.toml",
     ];
+    let grids = ["reaction_diffusion", "advection", "grid_mixed"].map(|name| format!("tests/golden/{name}/model.toml"));
+    let plain = studies.iter().flat_map(|path| ALL.map(|schedule| (path.to_string(), schedule)));
     let mut seen = HashSet::new();
     let mut all = Vec::new();
-    for path in studies {
-        let model = study(path);
-        for schedule in SCHEDULES {
-            for source in sources(&model, schedule) {
-                if seen.insert(source.text.clone()) {
-                    all.push((format!("{} of {path}, {}", source.name, schedule.name()), source));
-                }
+    for (path, schedule) in plain.chain(grids.map(|path| (path, Schedule::Layer))) {
+        for source in sources(&study(&path), schedule) {
+            if seen.insert(source.text.clone()) {
+                all.push((format!("{} of {path}, {}", source.name, schedule.name()), source));
             }
         }
     }
-    let names: HashSet<&str> = all.iter().map(|(_, source)| source.name).collect();
-    let expected = ["forward", "adjoint", "contract", "reduce_gradient", "draw_batch", "functional", "adamw"];
-    assert_eq!(names, HashSet::from(expected));
+    let names: HashSet<&str> = all.iter().map(|(_, source)| source.name.split("_").next().unwrap_or("")).collect();
+    let fused = ["forward", "adjoint", "contract", "reduce", "draw", "functional", "adamw"];
+    let layers = ["product", "outer", "stencil", "sum", "combine", "fill", "load", "begin", "prepare", "observables"];
+    let layers = layers.into_iter().chain(["check", "residuals", "mismatch", "seed", "map"]);
+    assert_eq!(names, fused.into_iter().chain(layers).collect());
     all
 }
 
@@ -74,7 +75,7 @@ fn spirv_is_valid() {
         let (module, info) = parse(name, source);
         // As wgpu asks for it on Vulkan 1.1.
         let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
-        let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: source.name.into() };
+        let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: source.name.clone() };
         let words = spv::write_vec(&module, &info, &options, Some(&pipeline)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let path = folder.path().join(format!("{index}.spv"));
         std::fs::write(&path, words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
@@ -117,7 +118,7 @@ fn other_backends_get_their_languages() {
         let options = glsl::Options { version: glsl::Version::new_gles(310), binding_map, ..glsl::Options::default() };
         let pipeline = glsl::PipelineOptions {
             shader_stage: ShaderStage::Compute,
-            entry_point: source.name.into(),
+            entry_point: source.name.clone(),
             multiview: None,
         };
         let mut text = String::new();
@@ -176,7 +177,7 @@ fn lines(model: &Model, schedule: Schedule) -> Vec<usize> {
 
 #[test]
 fn texts_do_not_grow_with_layers_widths_stages_or_steps() {
-    for schedule in SCHEDULES {
+    for schedule in ALL {
         let base = lines(&spring("[8, 8]", 1, "rk4"), schedule);
         let deep = lines(&spring("[8, 8, 8, 8, 8]", 1, "rk4"), schedule);
         for (two, five) in base.iter().zip(&deep) {
@@ -192,7 +193,7 @@ fn texts_do_not_grow_with_layers_widths_stages_or_steps() {
 #[test]
 fn the_summary_tells_what_fits_a_workgroup() {
     let kernels = kernels(&spring("[8, 8]", 1, "rk4"), None).unwrap_or_else(|e| panic!("{e}"));
-    let summary = kernels.summary();
+    let summary = kernels.summary;
     assert!(summary.starts_with("schedule lane, ") && summary.contains("bytes of workgroup memory"), "{summary}");
     let wide = greybox::device::gpu::kernels(&spring("[900, 900]", 1, "rk4"), Some(Schedule::Tile));
     let message = wide.err().expect("such layers do not fit");

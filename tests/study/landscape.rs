@@ -38,13 +38,16 @@ fn every_value_is_a_direct_one(model: &Model, device: &dyn Device) {
         assert_eq!(bits(&make(budget)), bits(&whole), "budget {budget}");
     }
     let names: Vec<&str> = whole.quantities.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["rmse", "objective", "penalty/balance", "penalty/log_orthogonality", "mean/correction_squared"];
-    assert_eq!(names[..5], expected);
+    let penalties = ["penalties", "penalty/balance", "penalty/log_orthogonality"];
+    assert_eq!(names[..2], ["rmse", "objective"]);
+    assert_eq!((&names[2..5], names[5]), (&penalties[..], "mean/correction_squared"));
+    let alone = model.objective.penalties_alone().unwrap();
     for (i, k) in ks.iter().enumerate() {
         for (j, c) in cs.iter().enumerate() {
             let terms = directly(device, &case, &model.objective, &[*c, *k]).terms.remove(0);
-            let direct =
-                [terms.loss.unwrap().sqrt(), terms.objective].into_iter().chain(terms.penalties).chain(terms.means);
+            let sum: f64 = terms.penalties.iter().zip(&alone.penalties).map(|(value, p)| p.weight * value).sum();
+            let first = [terms.loss.unwrap().sqrt(), terms.objective, sum];
+            let direct = first.into_iter().chain(terms.penalties).chain(terms.means);
             for ((name, values), direct) in whole.quantities.iter().zip(direct) {
                 assert_eq!(values[i * 3 + j].to_bits(), direct.to_bits(), "{name} at k = {k}, c = {c}");
             }
@@ -122,8 +125,12 @@ fn a_thinned_landscape_keeps_ends_and_values_in_place() {
         rows.values.iter().flat_map(|r| columns.values.iter().map(move |c| value(*r, *c))).collect()
     };
     let values = grid(&rows, &columns);
-    let whole =
-        Landscape { quantities: vec![("rmse".into(), values.clone())], failures: values, axes: vec![rows, columns] };
+    let whole = Landscape {
+        quantities: vec![("rmse".into(), values.clone())],
+        failures: values,
+        axes: vec![rows, columns],
+        first_failure: None,
+    };
     let thin = whole.thinned(6);
     assert_eq!(thin.axes[0].values, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
     assert_eq!(thin.axes[1].values, [0.0, 1.0, 2.0, 3.0], "a short axis stays");

@@ -44,10 +44,10 @@ pub enum Step {
     Cells { tape: usize, inputs: Vec<Input>, outputs: Vec<Address> },
     /// A tape over so many contiguous numbers.
     Each { tape: usize, inputs: Vec<Address>, output: Address, length: usize },
-    /// y = W x + b, or y = Wᵀ x, on rows of a length.
-    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: Address, y: Address, row: usize },
-    /// Gradient of W += y xᵀ over rows of a length.
-    Outer { weight: WeightId, bias: Option<WeightId>, y: Address, x: Address, row: usize },
+    /// y = W x + b, or y = Wᵀ x, on rows or planes.
+    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: Address, y: Address, field: bool },
+    /// Gradient of W += y xᵀ over rows or planes.
+    Outer { weight: WeightId, bias: Option<WeightId>, y: Address, x: Address, field: bool },
     /// Cross-correlation of planes, or its transpose.
     Correlate { factors: Factors, transposed: bool, channels: [usize; 2], boundary: Boundary, x: Address, y: Address },
     /// Gradient of a kernel.
@@ -254,19 +254,26 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
             }
             Operation::Affine { weight, bias, x } => {
                 let (weight, bias, x) = (*weight, *bias, at(x, &place));
-                linked.steps.push(Step::Affine { weight, bias, transposed: false, x, y: address, row: own });
+                linked.steps.push(Step::Affine { weight, bias, transposed: false, x, y: address, field: value.field });
             }
             Operation::AffineT { weight, y } => {
                 let (weight, x) = (*weight, at(y, &place));
-                linked.steps.push(Step::Affine { weight, bias: None, transposed: true, x, y: address, row: own });
+                linked.steps.push(Step::Affine {
+                    weight,
+                    bias: None,
+                    transposed: true,
+                    x,
+                    y: address,
+                    field: value.field,
+                });
             }
             Operation::Outer { weight, bias, y, x, padding } => {
-                let (weight, bias, row, channels) = (*weight, *bias, length(y.field), [x.width, y.width]);
+                let (weight, bias, field, channels) = (*weight, *bias, y.field, [x.width, y.width]);
                 let (y, x) = (at(y, &place), at(x, &place));
                 debug_assert!(!table.shape(weight).is_empty());
                 linked.steps.push(match *padding {
                     Some(boundary) => Step::Kernel { weight, bias, channels, boundary, y, x },
-                    None => Step::Outer { weight, bias, y, x, row },
+                    None => Step::Outer { weight, bias, y, x, field },
                 });
             }
             Operation::Conv { weight, bias, x, padding } => {

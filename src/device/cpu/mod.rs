@@ -14,7 +14,7 @@ mod run;
 mod tile;
 mod weights;
 
-use super::result::{DeviceError, Evaluation, Gradient, Rollout, Status, Wanted, reduce};
+use super::result::{DeviceError, Evaluation, Gradient, MemoryPlan, Rollout, Status, Wanted, reduce};
 use super::{Device, Job};
 use crate::graph::Real;
 use crate::model::{Model, Seeds, Sums, ports};
@@ -224,6 +224,28 @@ impl<T: Vector> Device for Cpu<T> {
         let (sums, status, _) = self.forward(job, false)?;
         let (terms, _) = reduce(job, job.objective, &sums);
         Ok(Evaluation { terms, sums, status })
+    }
+
+    fn memory(&self, job: &Job) -> Option<MemoryPlan> {
+        let grid = job.grid(&self.model).ok()?;
+        let (plan, intervals) = (self.plan(job, &grid), grid.intervals());
+        let tiles = tiles(job, self.rows).len();
+        let in_flight = rayon::current_num_threads().min(tiles);
+        let (state, stages) = (self.model.state.len() * self.rows.length, self.tableau.stages());
+        let frames = grid.substeps() * stages * self.evolve_reverse.frame;
+        // Frames and the state of every interval that is kept; the rates of the stages.
+        let reverse = |intervals: usize| self.evolve_reverse.work + intervals * (frames + state) + stages * state;
+        let (keeps, numbers) = match plan {
+            Plan::OnePass => (format!("all stages of {in_flight} tiles at a time"), in_flight * reverse(intervals)),
+            Plan::StoreAll => (format!("all stages of all {tiles} tiles"), tiles * reverse(intervals)),
+            Plan::Segments { steps } => {
+                let checkpoints = tiles * intervals.div_ceil(steps) * state;
+                let forward = self.evolve.work + self.evolve.frame + stages * state;
+                let words = format!("states every {steps} intervals, stages of {in_flight} tiles at a time");
+                (words, checkpoints + in_flight * (forward + reverse(steps.min(intervals))))
+            }
+        };
+        Some(MemoryPlan { keeps, bytes: numbers * size_of::<T>() })
     }
 
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {

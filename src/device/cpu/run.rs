@@ -65,7 +65,7 @@ pub fn run<T: Vector>(
                     scratch.inputs.iter_mut().for_each(|offset| *offset += CHUNK);
                 }
             }
-            Step::Affine { weight, bias, transposed, x, y, row } if linked.planes.is_some() && *row == LANES => {
+            Step::Affine { weight, bias, transposed, x, y, field: false } if linked.planes.is_some() => {
                 let [rows, depth] = weights.size(*weight, *transposed);
                 let [from, to] = &mut scratch.single;
                 gather(memory, x.at(frame), depth, from);
@@ -75,7 +75,8 @@ pub fn run<T: Vector>(
                     lanes.fill(*value);
                 }
             }
-            Step::Affine { weight, bias, transposed, x, y, row } => {
+            Step::Affine { weight, bias, transposed, x, y, .. } => {
+                let row = linked.planes.as_ref().map_or(LANES, |p| p.stride);
                 let [rows, depth] = weights.size(*weight, *transposed);
                 let (x, y) = (x.at(frame), y.at(frame));
                 let (b, c) = two(memory, x..x + depth * row, y..y + rows * row);
@@ -85,11 +86,11 @@ pub fn run<T: Vector>(
                     c,
                     rows,
                     depth,
-                    columns: *row,
+                    columns: row,
                     initial: Initial::Rows(bias.map(|id| weights.bias(id))),
                 });
             }
-            Step::Outer { weight, bias, y, x, row } => {
+            Step::Outer { weight, bias, y, x, field } => {
                 let Some(gradient) = gradient.as_deref_mut() else { continue };
                 let [rows, columns] = weights.size(*weight, false);
                 let (x, y) = (x.at(frame), y.at(frame));
@@ -101,7 +102,7 @@ pub fn run<T: Vector>(
                             gradient.add_bias(*bias, cotangent);
                         }
                     }
-                    Some(_) if *row == LANES => {
+                    Some(_) if !field => {
                         let [left, right] = &mut scratch.single;
                         gather(memory, y, rows, left);
                         gather(memory, x, columns, right);

@@ -153,7 +153,7 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
         features: of_interest.iter().filter(|(_, f)| features.contains(*f)).map(|(name, _)| *name).collect(),
         schedules: match too_small(&default_limits(), &limits) {
-            None => vec!["lane", "tile"],
+            None => vec!["lane", "tile", "layer"],
             Some(_) => Vec::new(),
         },
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long a submission may take before it counts as hung. Software adapters are slow, so it is generous.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Submissions are sized to take about this long, far below any watchdog; software adapters have none.
+const TARGET_SECONDS: [f64; 2] = [0.05, 2.0];
+
 /// Bytes between the parameters of two dispatches: WebGPU's default alignment of dynamic offsets.
 pub const PARAMS_STRIDE: u64 = 256;
 
@@ -77,6 +80,11 @@ impl Context {
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
         Ok(Context { device, queue, name, software, iterations, limits, cache, lost })
+    }
+
+    /// How long a submission should take.
+    pub fn target_seconds(&self) -> f64 {
+        TARGET_SECONDS[usize::from(self.software)]
     }
 
     /// An error of this device.

@@ -5,7 +5,7 @@ use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
-use super::{Gpu, KernelName};
+use super::{Fused, KernelName};
 use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start, StepCost, StepReport, Steps};
 use crate::model::{Prior, Scale};
 use crate::program::Weights;
@@ -16,7 +16,7 @@ const STEPS: usize = 256;
 
 /// Training resident on an adapter, in buffers of its own.
 pub struct ResidentDescent<'a> {
-    gpu: &'a Gpu,
+    gpu: &'a Fused,
     setup: DescentSetup<'a>,
     memory: Memory,
     steps: u64,
@@ -24,7 +24,7 @@ pub struct ResidentDescent<'a> {
 
 impl<'a> ResidentDescent<'a> {
     /// Uploads what stays: windows, priors, penalties, places of weights.
-    pub fn new(gpu: &'a Gpu, setup: DescentSetup<'a>) -> Result<Self, DeviceError> {
+    pub fn new(gpu: &'a Fused, setup: DescentSetup<'a>) -> Result<Self, DeviceError> {
         let context = &gpu.context;
         let mut memory = Memory::default();
         let p = gpu.layout.sizes[1];
@@ -84,7 +84,7 @@ impl<'a> ResidentDescent<'a> {
         let encode = matches!(setup.trajectories.start, Start::Observations(_));
         recording.push(KernelName::Draw, own.base, [samples.div_ceil(64) as u32, 1], 0.0);
         let extra = if own.plan.single(&own.sizes) { flags::SAVE } else { 0 };
-        for chunk in Gpu::chunks(&own) {
+        for chunk in Fused::chunks(&own) {
             gpu.record_forward(recording, &own, chunk, (0, horizon), extra, encode);
         }
         recording.push(KernelName::Functional, own.base, [1, 1], 0.0);
@@ -189,7 +189,7 @@ impl Descent for ResidentDescent<'_> {
 }
 
 /// A prior as `draw.wgsl` reads it: kind, range; mean, deviation.
-fn prior(gpu: &Gpu, index: usize) -> [f32; 8] {
+fn prior(gpu: &Fused, index: usize) -> [f32; 8] {
     let spec = gpu.model.theta_spec(index);
     let [low, high] = spec.range();
     let (kind, shape) = match (spec.fixed, spec.prior, spec.scale) {

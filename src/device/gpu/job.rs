@@ -1,6 +1,7 @@
 //! Jobs on an adapter: what is uploaded, run and read back for [`Device`](crate::device::Device).
 
-use super::Gpu;
+use super::Fused;
+use super::context::Context;
 use super::memory::{Memory, Slot};
 use super::params::flags;
 use super::recording::Recording;
@@ -10,9 +11,10 @@ use crate::device::{DeviceError, Evaluation, Gradient, Job, Start, Status, Statu
 use crate::model::Sums;
 use std::sync::MutexGuard;
 
-type Forward = (Vec<Sums>, Vec<Status>, Vec<f64>, Vec<f64>);
+/// Sums, status, states and predictions.
+pub type Forward = (Vec<Sums>, Vec<Status>, Vec<f64>, Vec<f64>);
 
-impl Gpu {
+impl Fused {
     /// The buffers of jobs, for one job at a time.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().expect("no panic holds the memory")
@@ -35,16 +37,6 @@ impl Gpu {
         Ok(())
     }
 
-    fn refuse_members(&self, job: &Job) -> Result<(), DeviceError> {
-        let first = job.member(0);
-        if (0..job.groups).all(|g| job.member(g) == first) {
-            return Ok(());
-        }
-        Err(self
-            .context
-            .error("a batch with several members of a population", "run one member at a time, or --device cpu"))
-    }
-
     /// Sums and status of all samples.
     fn read_sums(&self, memory: &Memory, prepared: &Prepared) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
         let (stride, samples) = (prepared.batch_stride as u64, prepared.sizes.samples);
@@ -64,7 +56,7 @@ impl Gpu {
     /// A forward pass; with `full` also states and predictions, per sample.
     pub(super) fn run_forward(&self, job: &Job, full: bool) -> Result<Forward, DeviceError> {
         job.check(&self.model)?;
-        self.refuse_members(job)?;
+        refuse_members(&self.context, job)?;
         let keep = if full { Keep::Trail } else { Keep::Sums };
         let memory = &mut *self.memory();
         let prepared = self.prepare(memory, job.trajectories, job.samples(), job.groups, full, keep)?;
@@ -111,7 +103,7 @@ impl Gpu {
     /// The objective and its derivatives.
     pub(super) fn run_gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
         job.check(&self.model)?;
-        self.refuse_members(job)?;
+        refuse_members(&self.context, job)?;
         let memory = &mut *self.memory();
         let prepared = self.prepare(memory, job.trajectories, job.samples(), job.groups, false, Keep::Frames)?;
         self.upload_job(memory, job, &prepared)?;
@@ -174,11 +166,21 @@ impl Gpu {
     }
 }
 
-fn status(word: u32) -> Status {
+/// A status as kernels write it.
+pub fn status(word: u32) -> Status {
     let code = match word >> 24 {
         0 => StatusCode::Ok,
         1 => StatusCode::NonFiniteState,
         _ => StatusCode::NonFiniteAdjoint,
     };
     Status { code, step: word & 0x00ff_ffff }
+}
+
+/// Refuses a batch with several members.
+pub fn refuse_members(context: &Context, job: &Job) -> Result<(), DeviceError> {
+    let first = job.member(0);
+    if (0..job.groups).all(|g| job.member(g) == first) {
+        return Ok(());
+    }
+    Err(context.error("a batch with several members of a population", "run one member at a time, or --device cpu"))
 }

@@ -2,6 +2,7 @@
 
 use super::cache::DiskCache;
 use super::context::{Context, PARAMS_STRIDE};
+use super::memory::{Memory, Slot};
 use super::source::Source;
 use crate::device::DeviceError;
 use std::num::NonZeroU64;
@@ -10,7 +11,7 @@ use std::time::Instant;
 /// A compiled kernel.
 pub struct Kernel {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     bindings: Vec<u32>,
@@ -56,7 +57,7 @@ impl Kernel {
             )
         };
         let reflected = bindings(source).map_err(refused)?;
-        let uniform_size = NonZeroU64::new(PARAMS_STRIDE / 2);
+        let uniform_size = NonZeroU64::new(PARAMS_STRIDE);
         let entries: Vec<wgpu::BindGroupLayoutEntry> = reflected
             .iter()
             .map(|(binding, kind)| {
@@ -73,26 +74,25 @@ impl Kernel {
                 }
             })
             .collect();
-        let made = context.scoped(source.name, || {
+        let name = source.name.as_str();
+        let made = context.scoped(name, || {
             let device = &context.device;
-            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(source.name),
-                entries: &entries,
-            });
+            let layout = device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(source.name),
+                label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
             });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(source.name),
+                label: Some(name),
                 bind_group_layouts: &[Some(&layout)],
                 ..Default::default()
             });
             let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(source.name),
+                label: Some(name),
                 layout: Some(&pipeline_layout),
                 module: &module,
-                entry_point: Some(source.name),
+                entry_point: Some(name),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     // Every row is written before it is read.
                     zero_initialize_workgroup_memory: false,
@@ -108,15 +108,16 @@ impl Kernel {
         })?;
         let bindings = reflected.into_iter().map(|(binding, _)| binding).collect();
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        tracing::debug!(kernel = source.name, milliseconds, "compiled");
+        tracing::debug!(kernel = name, milliseconds, "compiled");
         if let Some(cache) = &context.cache {
             cache.save();
         }
-        Ok(Kernel { name: source.name, pipeline, layout, bindings })
+        Ok(Kernel { name: source.name.clone(), pipeline, layout, bindings })
     }
 
-    /// Binds buffers by the numbers of their bindings; those that the kernel does not use are left out.
-    pub fn bind(&self, context: &Context, params: &wgpu::Buffer, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
+    /// Binds the parameters, and buffers by the numbers of their bindings from 1; those that the kernel does not use are
+    /// left out.
+    pub fn bind(&self, context: &Context, memory: &Memory, slots: &[Slot]) -> wgpu::BindGroup {
         let entries: Vec<wgpu::BindGroupEntry> = self
             .bindings
             .iter()
@@ -124,17 +125,17 @@ impl Kernel {
                 binding: *binding,
                 resource: match binding {
                     0 => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: params,
+                        buffer: memory.get(Slot::Params),
                         offset: 0,
-                        size: NonZeroU64::new(PARAMS_STRIDE / 2),
+                        size: NonZeroU64::new(PARAMS_STRIDE),
                     }),
-                    other => buffers[*other as usize - 1].as_entire_binding(),
+                    other => memory.get(slots[*other as usize - 1]).as_entire_binding(),
                 },
             })
             .collect();
         let layout = &self.layout;
         context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.name),
+            label: Some(&self.name),
             layout,
             entries: &entries,
         })

@@ -148,7 +148,7 @@ impl Layout {
                 Step::Fill { values, .. } => values.len().div_ceil(lanes),
                 Step::Affine { rows, depth, .. } => match schedule {
                     Schedule::Lane => rows.div_ceil(4) * (depth + 1),
-                    Schedule::Tile => (rows.div_ceil(4) * shape.samples / 4).div_ceil(shape.threads) * (depth + 1),
+                    _ => (rows.div_ceil(4) * shape.samples / 4).div_ceil(shape.threads) * (depth + 1),
                 },
             };
             program.steps[part].iter().map(|s| step(s) + 1).sum()

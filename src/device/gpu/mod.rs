@@ -10,6 +10,7 @@ mod context;
 mod descent;
 mod job;
 mod kernel;
+mod layer;
 mod layout;
 mod link;
 mod memory;
@@ -24,10 +25,11 @@ pub use adapters::{Adapter, adapters, has_hardware};
 pub use source::{Schedule, Source};
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
-use super::{Descent, DescentSetup, Device, Job};
+use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::Model;
 use context::Context;
 use kernel::Kernel;
+use layer::Layers;
 use layout::Layout;
 use memory::Memory;
 use source::Shape;
@@ -35,6 +37,17 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 /// The GPU device with a model, in f32.
 pub struct Gpu {
+    engine: Engine,
+}
+
+/// How the model runs: whole segments fused in one kernel, or operation by operation.
+enum Engine {
+    Fused(Box<Fused>),
+    Layers(Box<Layers>),
+}
+
+/// A model in the lane or the tile schedule on an adapter.
+struct Fused {
     model: Model,
     context: Context,
     layout: Layout,
@@ -81,20 +94,58 @@ impl Gpu {
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
         let context = Context::open(&adapter)?;
-        let layout = Layout::new(model);
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
-        let (schedule, shapes) = choose(model, &layout, schedule, limit).map_err(|message| {
-            let remedy = "use fewer states or narrower layers, or --device cpu";
-            context.error(message, remedy)
-        })?;
+        let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
+            Choice::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
+            Choice::Fused(chosen) => Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?)),
+        };
+        Ok(Gpu { engine })
+    }
+
+    fn context(&self) -> &Context {
+        match &self.engine {
+            Engine::Fused(fused) => &fused.context,
+            Engine::Layers(layers) => &layers.context,
+        }
+    }
+
+    fn schedule(&self) -> Schedule {
+        match &self.engine {
+            Engine::Fused(fused) => fused.schedule,
+            Engine::Layers(_) => Schedule::Layer,
+        }
+    }
+
+    /// True if threads of the processor do the adapter's work.
+    pub fn is_software(&self) -> bool {
+        self.context().software
+    }
+
+    /// Ends the connection to the adapter, as a driver's reset would: every later job fails. For tests of that.
+    pub fn lose(&self) {
+        self.context().device.destroy();
+    }
+
+    fn run_forward(&self, job: &Job, full: bool) -> Result<job::Forward, DeviceError> {
+        match &self.engine {
+            Engine::Fused(fused) => fused.run_forward(job, full),
+            Engine::Layers(layers) => layers.run_forward(job, full),
+        }
+    }
+}
+
+impl Fused {
+    fn new(model: &Model, context: Context, chosen: FusedChoice, budget: usize) -> Result<Fused, DeviceError> {
+        let FusedChoice { layout, schedule, shapes } = chosen;
         let mut longest = [usize::MAX; 2];
         for (part, shape) in shapes.into_iter().enumerate() {
             let per_interval = layout.iterations(part, schedule, shape);
             longest[part] = plan::longest(per_interval, context.iterations).map_err(|message| {
-                context.error(message, "use --schedule tile, fewer solver.substeps, another adapter, or --device cpu")
+                let remedy = "use --schedule tile or layer, fewer solver.substeps, another adapter, or --device cpu";
+                context.error(message, remedy)
             })?;
         }
-        Ok(Gpu {
+        Ok(Fused {
             model: model.clone(),
             context,
             layout,
@@ -106,16 +157,6 @@ impl Gpu {
             memory: Mutex::default(),
             pace: Mutex::default(),
         })
-    }
-
-    /// True if threads of the processor do the adapter's work.
-    pub fn is_software(&self) -> bool {
-        self.context.software
-    }
-
-    /// Ends the connection to the adapter, as a driver's reset would: every later job fails. For tests of that.
-    pub fn lose(&self) {
-        self.context.device.destroy();
     }
 
     fn kernel(&self, name: KernelName) -> Result<Arc<Kernel>, DeviceError> {
@@ -130,17 +171,43 @@ impl Gpu {
     }
 }
 
-/// The schedule and the workgroups of the forward and the adjoint kernel.
-fn choose(
-    model: &Model,
-    layout: &Layout,
-    wanted: Option<Schedule>,
-    memory: usize,
-) -> Result<(Schedule, [Shape; 2]), String> {
+/// The schedule of a model, with what was laid out to choose it.
+enum Choice {
+    Fused(Box<FusedChoice>),
+    Layer,
+}
+
+/// A fused schedule and the workgroups of the forward and the adjoint kernel.
+struct FusedChoice {
+    layout: Layout,
+    schedule: Schedule,
+    shapes: [Shape; 2],
+}
+
+/// Chooses: layer for grids, else by the widest layer lane or tile, and layer where a workgroup's memory is too small for
+/// them. An error is a message and a remedy.
+fn choose(model: &Model, wanted: Option<Schedule>, memory: usize) -> Result<Choice, (String, &'static str)> {
+    match (&model.grid, wanted) {
+        (_, Some(Schedule::Layer)) | (Some(_), None) => return Ok(Choice::Layer),
+        (Some(_), Some(other)) => {
+            let message = format!("the {} schedule runs models without grids", other.name());
+            return Err((message, "remove --schedule, or use --schedule layer"));
+        }
+        (None, _) => {}
+    }
     let widest = model.networks.iter().flat_map(|n| n.sizes.iter().copied()).max().unwrap_or(0);
     let schedule = wanted.unwrap_or(if widest <= LANE_WIDTH { Schedule::Lane } else { Schedule::Tile });
+    let layout = Layout::new(model);
     let [forward, reverse] = layout.work_rows().map(|rows| plan::shape(schedule, rows, memory));
-    Ok((schedule, [forward?, reverse?]))
+    match (forward, reverse) {
+        (Ok(forward), Ok(reverse)) => {
+            Ok(Choice::Fused(Box::new(FusedChoice { layout, schedule, shapes: [forward, reverse] })))
+        }
+        (Err(message), _) | (_, Err(message)) => match wanted {
+            None => Ok(Choice::Layer),
+            Some(_) => Err((message, "use --schedule layer, fewer states or narrower layers, or --device cpu")),
+        },
+    }
 }
 
 fn source(
@@ -167,46 +234,51 @@ pub struct Kernels {
     pub schedule: Schedule,
     /// Texts.
     pub sources: Vec<Source>,
-    shapes: [Shape; 2],
-    work_rows: [usize; 2],
-    frame_rows: usize,
-}
-
-impl Kernels {
     /// What was planned, in a line.
-    pub fn summary(&self) -> String {
-        let [forward, reverse] = self.shapes.map(|s| s.samples);
-        let bytes = |part: usize| 4 * self.work_rows[part] * self.shapes[part].samples;
-        format!(
-            "schedule {}, {forward} and {reverse} trajectories per workgroup, {} and {} bytes of workgroup memory (forward, \
-             reverse), {} bytes of activations per trajectory and interval",
-            self.schedule.name(),
-            bytes(0),
-            bytes(1),
-            4 * self.frame_rows
-        )
-    }
+    pub summary: String,
 }
 
 /// The kernels of a model for WebGPU's default limits.
 pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, String> {
-    let layout = Layout::new(model);
     let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
-    let (schedule, shapes) = choose(model, &layout, schedule, memory)?;
-    let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
-    let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
-    let (work_rows, frame_rows) = (layout.work_rows(), layout.frame_rows().0);
-    Ok(Kernels { schedule, sources, shapes, work_rows, frame_rows })
+    match choose(model, schedule, memory).map_err(|(message, remedy)| format!("{message}; {remedy}"))? {
+        Choice::Layer => {
+            let (sources, summary) = layer::kernels(model)?;
+            Ok(Kernels { schedule: Schedule::Layer, sources, summary })
+        }
+        Choice::Fused(chosen) => {
+            let FusedChoice { layout, schedule, shapes } = *chosen;
+            let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
+            let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
+            Ok(Kernels { schedule, sources, summary: summary(&layout, schedule, shapes) })
+        }
+    }
+}
+
+fn summary(layout: &Layout, schedule: Schedule, shapes: [Shape; 2]) -> String {
+    let [forward, reverse] = shapes.map(|s| s.samples);
+    let bytes = |part: usize| 4 * layout.work_rows()[part] * shapes[part].samples;
+    format!(
+        "schedule {}, {forward} and {reverse} trajectories per workgroup, {} and {} bytes of workgroup memory (forward, \
+         reverse), {} bytes of activations per trajectory and interval",
+        schedule.name(),
+        bytes(0),
+        bytes(1),
+        4 * layout.frame_rows().0
+    )
 }
 
 impl Device for Gpu {
     fn description(&self) -> String {
-        let software = if self.context.software { ", a software adapter" } else { "" };
-        format!("gpu f32, {}{software}, schedule {}", self.context.name, self.schedule.name())
+        let software = if self.is_software() { ", a software adapter" } else { "" };
+        format!("gpu f32, {}{software}, schedule {}", self.context().name, self.schedule().name())
     }
 
     fn model(&self) -> &Model {
-        &self.model
+        match &self.engine {
+            Engine::Fused(fused) => &fused.model,
+            Engine::Layers(layers) => &layers.model,
+        }
     }
 
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
@@ -221,11 +293,27 @@ impl Device for Gpu {
         Ok(Evaluation { terms, sums, status })
     }
 
+    fn memory(&self, job: &Job) -> Option<MemoryPlan> {
+        match &self.engine {
+            Engine::Fused(_) => None,
+            Engine::Layers(layers) => layers.memory_of(job),
+        }
+    }
+
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
-        self.run_gradient(job, wanted)
+        match &self.engine {
+            Engine::Fused(fused) => fused.run_gradient(job, wanted),
+            Engine::Layers(layers) => layers.run_gradient(job, wanted),
+        }
     }
 
     fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
-        Some(descent::ResidentDescent::new(self, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+        match &self.engine {
+            Engine::Fused(fused) => {
+                Some(descent::ResidentDescent::new(fused, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+            }
+            // The host takes the steps.
+            Engine::Layers(_) => None,
+        }
     }
 }

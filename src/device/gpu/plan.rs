@@ -90,7 +90,7 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
 pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, String> {
     let choices: &[usize] = match schedule {
         Schedule::Lane => &[64, 32, 16, 8, 4],
-        Schedule::Tile => &[32, 16, 8, 4],
+        _ => &[32, 16, 8, 4],
     };
     let samples = choices.iter().copied().find(|samples| rows * samples * 4 <= memory).ok_or_else(|| {
         format!(

@@ -4,14 +4,11 @@ use super::context::{Context, PARAMS_STRIDE};
 use super::kernel::Kernel;
 use super::memory::{Memory, Slot};
 use super::params::Params;
-use super::{Gpu, KernelName};
+use super::{Fused, KernelName};
 use crate::device::DeviceError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Dispatches are sized to take about this long, far below any watchdog; software adapters have none.
-const TARGET_SECONDS: [f64; 2] = [0.05, 2.0];
 
 /// Submissions that may wait in the queue.
 const IN_FLIGHT: usize = 3;
@@ -32,7 +29,7 @@ impl Pace {
     }
 
     /// Expected time of some work. A slow adapter is assumed until it was measured: 20 Gflop/s.
-    fn seconds(&self, units: f64, flops: f64) -> f64 {
+    pub fn seconds(&self, units: f64, flops: f64) -> f64 {
         units * self.seconds_per_unit.unwrap_or(flops / 20e9)
     }
 
@@ -41,6 +38,23 @@ impl Pace {
         if units > 0.0 {
             let found = seconds / units;
             self.seconds_per_unit = Some(self.seconds_per_unit.map_or(found, |old| 0.5 * (old + found)));
+        }
+    }
+}
+
+/// Submissions in flight: a few keep the adapter busy; more would only fill queues.
+#[derive(Default)]
+pub struct Flight {
+    submissions: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl Flight {
+    /// Takes note of a submission; waits for the oldest where there are enough.
+    pub fn push(&mut self, context: &Context, submission: wgpu::SubmissionIndex) -> Result<(), DeviceError> {
+        self.submissions.push_back(submission);
+        match self.submissions.len() > IN_FLIGHT {
+            true => context.wait_for(self.submissions.pop_front()),
+            false => Ok(()),
         }
     }
 }
@@ -66,21 +80,18 @@ impl Recording {
     }
 }
 
-impl Gpu {
+impl Fused {
     fn flops(&self) -> f64 {
         let stages = (self.layout.tableau.stages() * self.layout.substeps) as f64;
         stages * (2.0 * self.model.multiply_adds() as f64 + 200.0)
-    }
-
-    fn target(&self) -> f64 {
-        TARGET_SECONDS[usize::from(self.context.software)]
     }
 
     /// Intervals of one dispatch of the forward (0) or the adjoint (1) kernel over `count` samples.
     pub(super) fn piece(&self, count: usize, part: usize) -> usize {
         // An adjoint is taken for three forward passes.
         let weight = [1.0, 3.0][part];
-        let paced = self.pace.lock().map_or(1, |p| p.intervals(count, self.flops(), weight, self.target()));
+        let paced =
+            self.pace.lock().map_or(1, |p| p.intervals(count, self.flops(), weight, self.context.target_seconds()));
         paced.min(self.longest[part])
     }
 
@@ -106,7 +117,7 @@ impl Gpu {
         }
         // Compiling is not part of the adapter's pace.
         let start = Instant::now();
-        let mut flying = VecDeque::new();
+        let mut flight = Flight::default();
         for part in recording.dispatches.chunks(together.max(1)) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -115,11 +126,7 @@ impl Gpu {
                 kernel.dispatch(&mut pass, group, *params, *size);
             }
             drop(pass);
-            flying.push_back(self.context.queue.submit([encoder.finish()]));
-            // A few submissions in flight keep the adapter busy; more would only fill queues.
-            if flying.len() > IN_FLIGHT {
-                self.context.wait_for(flying.pop_front())?;
-            }
+            flight.push(&self.context, self.context.queue.submit([encoder.finish()]))?;
         }
         self.context.wait_for(None)?;
         if let Ok(mut pace) = self.pace.lock() {
@@ -131,7 +138,7 @@ impl Gpu {
     /// Dispatches that may go together in one submission, so that it takes about the target's time.
     pub(super) fn together(&self, recording: &Recording) -> usize {
         let seconds = self.pace.lock().map_or(f64::INFINITY, |p| p.seconds(recording.units(), self.flops()));
-        let share = self.target() / seconds.max(1e-9);
+        let share = self.context.target_seconds() / seconds.max(1e-9);
         ((recording.params.len() as f64 * share) as usize).max(1)
     }
 }
@@ -150,6 +157,5 @@ fn bind(context: &Context, kernel: &Kernel, name: KernelName, memory: &Memory) -
         KernelName::Functional => &[Penalties, Batch, Results, Seeds, Reports, Halted],
         KernelName::AdamW => &[Gradient, Norms, Places, Moments, Weights, Reports, Halted],
     };
-    let buffers: Vec<&wgpu::Buffer> = slots.iter().map(|slot| memory.get(*slot)).collect();
-    kernel.bind(context, memory.get(Slot::Params), &buffers)
+    kernel.bind(context, memory, slots)
 }

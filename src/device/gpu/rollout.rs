@@ -4,7 +4,7 @@ use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::plan::{self, Allowed, Plan, Sizes};
 use super::recording::Recording;
-use super::{Gpu, KernelName};
+use super::{Fused, KernelName};
 use crate::device::{DeviceError, Start, Trajectories};
 use crate::solve::TimeGrid;
 
@@ -31,7 +31,7 @@ pub enum Keep {
     Frames,
 }
 
-impl Gpu {
+impl Fused {
     /// Sizes and plan of a batch of `samples` samples.
     pub(super) fn prepare(
         &self,

@@ -14,6 +14,8 @@ pub enum Schedule {
     Lane,
     /// A workgroup per few trajectories, products shared.
     Tile,
+    /// A dispatch per operation over all trajectories: grids, and layers of any width.
+    Layer,
 }
 
 impl Schedule {
@@ -22,6 +24,7 @@ impl Schedule {
         match self {
             Schedule::Lane => "lane",
             Schedule::Tile => "tile",
+            Schedule::Layer => "layer",
         }
     }
 }
@@ -39,7 +42,7 @@ pub struct Shape {
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Name of the kernel and of its entry point.
-    pub name: &'static str,
+    pub name: String,
     /// WGSL.
     pub text: String,
 }
@@ -48,7 +51,7 @@ pub struct Source {
 pub const LINE_BUDGET: usize = 25_000;
 
 const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
-const FINITE: &str = include_str!("../../../shaders/lib/finite.wgsl");
+pub const FINITE: &str = include_str!("../../../shaders/lib/finite.wgsl");
 const RANDOM: &str = include_str!("../../../shaders/lib/random.wgsl");
 const MEMORY: &str = include_str!("../../../shaders/kernels/memory.wgsl");
 const STEPS: &str = include_str!("../../../shaders/kernels/steps.wgsl");
@@ -77,7 +80,7 @@ pub fn rollout(
     let (name, driver) = DRIVERS[part];
     let functions = functions(model, layout, part)?;
     let constants = constants(layout, part, shape);
-    let affine = AFFINE[schedule as usize];
+    let affine = AFFINE[usize::from(schedule != Schedule::Lane)];
     let about = format!(
         "// {name}, {} schedule: {} trajectories and {} threads per workgroup.\n",
         schedule.name(),
@@ -90,17 +93,17 @@ pub fn rollout(
     if lines > LINE_BUDGET {
         return Err(format!("the {name} kernel has {lines} lines, more than the budget of {LINE_BUDGET}"));
     }
-    Ok(Source { name, text })
+    Ok(Source { name: name.into(), text })
 }
 
 /// The kernel of weight gradients.
 pub fn contract(layout: &Layout) -> Source {
-    Source { name: "contract", text: [&frames(layout), PARAMS, CONTRACT].join("\n") }
+    Source { name: "contract".into(), text: [&frames(layout), PARAMS, CONTRACT].join("\n") }
 }
 
 /// The reduction of partial gradients.
 pub fn gradient() -> Source {
-    Source { name: "reduce_gradient", text: [PARAMS, FINITE, GRADIENT].join("\n") }
+    Source { name: "reduce_gradient".into(), text: [PARAMS, FINITE, GRADIENT].join("\n") }
 }
 
 /// The draw of a batch.
@@ -108,19 +111,19 @@ pub fn draw(layout: &Layout) -> Source {
     let parameters = format!("const PARAMETERS = {}u;\n", layout.sizes[1]);
     let text = [&parameters, PARAMS, RANDOM, DRAW].join("\n");
     let library = library(&text);
-    Source { name: "draw_batch", text: text + "\n" + &library }
+    Source { name: "draw_batch".into(), text: text + "\n" + &library }
 }
 
 /// The objective's functional.
 pub fn functional(layout: &Layout) -> Source {
     let text = [&frames(layout), PARAMS, FINITE, FUNCTIONAL].join("\n");
     let library = library(&text);
-    Source { name: "functional", text: text + "\n" + &library }
+    Source { name: "functional".into(), text: text + "\n" + &library }
 }
 
 /// The optimiser.
 pub fn adamw() -> Source {
-    Source { name: "adamw", text: [PARAMS, FINITE, ADAMW].join("\n") }
+    Source { name: "adamw".into(), text: [PARAMS, FINITE, ADAMW].join("\n") }
 }
 
 fn frames(layout: &Layout) -> String {

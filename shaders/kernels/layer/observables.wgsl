@@ -1,0 +1,20 @@
+// Adds the stage observables of a step to the sums of every sample.
+
+@group(0) @binding(6) var<storage, read_write> results: array<u32>;
+
+@compute @workgroup_size(64)
+fn observables(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let lane = linear(group) * 64u + thread;
+    if (lane >= params.samples) {
+        return;
+    }
+    for (var q = 0u; q < 3u; q = q + 1u) {
+        let slot = (3u + q) * params.batch_stride + params.first_sample + lane;
+        var sum = bitcast<f32>(results[slot]);
+        for (var stage = 0u; stage < params.terms; stage = stage + 1u) {
+            let place = params.places[stage / 4u][stage % 4u];
+            sum = sum + arena[at(place) + q * params.stride + lane];
+        }
+        results[slot] = bitcast<u32>(sum);
+    }
+}

@@ -1,0 +1,17 @@
+// Cotangents of the stage observables, the same at every stage.
+
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
+@group(0) @binding(7) var<storage, read> seeds: array<f32>;
+
+@compute @workgroup_size(64)
+fn seed(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let lane = linear(group) * 64u + thread;
+    if (lane >= params.samples) {
+        return;
+    }
+    let sample = params.first_sample + lane;
+    let times = bitcast<f32>(batch[params.batch_stride + sample]);
+    for (var q = 0u; q < 3u; q = q + 1u) {
+        arena[at(params.output) + q * params.stride + lane] = seeds[sample / params.per_group * 4u + 1u + q] * times;
+    }
+}

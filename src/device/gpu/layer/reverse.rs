@@ -1,0 +1,151 @@
+//! Reverse passes of the layer schedule: the exact reverse of the steps taken, call by call.
+
+use super::Layers;
+use super::forward::{Prepared, Stretch};
+use super::layout::KernelName;
+use super::link::Place;
+use super::params::Params;
+use super::recording::Recording;
+use crate::device::gpu::memory::Slot;
+use crate::device::gpu::params::Params as Shared;
+use crate::device::{DeviceError, Start};
+use crate::model::ports;
+
+/// Positions of the cotangent ports of evolve, and of the only one of observe and encode, among a program's ports.
+const COTANGENTS: [usize; 2] = [ports::TIME + 1, ports::TIME + 2];
+
+impl Layers {
+    /// Records the reverse pass of a chunk whose forward pass has kept its states at the starts of segments, and with
+    /// `single` all frames; other frames are computed again.
+    pub(super) fn record_reverse(
+        &self,
+        recording: &mut Recording,
+        prepared: &Prepared,
+        base: Params,
+        single: bool,
+        weights: bool,
+    ) -> Result<(), DeviceError> {
+        let layout = &self.layout;
+        let [state, theta] = layout.cotangents;
+        recording.combine(base, state, layout.states(), &[])?;
+        recording.combine(base, theta, layout.sizes[1], &[])?;
+        if let Some(port) = layout.evolve_kept.linked.ports[COTANGENTS[1]] {
+            let params = Params { output: port.word(), ..base };
+            recording.threads(KernelName::Seed, params, base.samples as usize)?;
+        }
+        for range in prepared.segments().into_iter().rev() {
+            if !single {
+                self.record_forward(recording, prepared, base, Stretch { range, frames: true, count: false })?;
+            }
+            for interval in (range.0..range.1).rev() {
+                if prepared.has_targets() {
+                    self.record_reverse_observe(recording, prepared, base, interval, weights)?;
+                }
+                for substep in (0..layout.substeps).rev() {
+                    let first = ((interval - range.0) * layout.substeps + substep) * layout.tableau.stages();
+                    self.record_reverse_step(recording, prepared, base, (interval, first), weights)?;
+                }
+                self.record_check(recording, base, interval)?;
+            }
+        }
+        if let (Start::Observations(_), Some(encode)) = (&prepared.job.trajectories.start, &layout.encode) {
+            self.record_encode(recording, prepared, base, encode)?;
+            if let Some(port) = encode.linked.ports[COTANGENTS[0]] {
+                recording.combine(base, port, layout.states(), &[(state, 1.0)])?;
+            }
+            recording.commands(base, &encode.parts[1], weights)?;
+            self.record_add(recording, base, theta, layout.sizes[1], encode.linked.outputs[1])?;
+            self.record_check(recording, base, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Records the sum of partial weight gradients.
+    pub(super) fn record_reduction(&self, recording: &mut Recording, prepared: &Prepared) -> Result<(), DeviceError> {
+        let (weights, partitions) = (prepared.base.weights, prepared.base.partitions);
+        let params = Shared { weights, partitions, ..Shared::default() };
+        recording.push(KernelName::Reduce, params, [weights.div_ceil(256), 1], (weights * partitions) as f64)
+    }
+
+    /// Clears the partial weight gradients.
+    pub(super) fn clear_partials(&self, recording: &mut Recording) -> Result<(), DeviceError> {
+        recording.clear(Slot::Partials)
+    }
+
+    fn record_check(&self, recording: &mut Recording, base: Params, interval: usize) -> Result<(), DeviceError> {
+        let layout = &self.layout;
+        let (numbers, terms) = (layout.states(), layout.sizes[1]);
+        let mut params =
+            Params { numbers: numbers as u32, terms: terms as u32, code: 2 << 24, interval: interval as u32, ..base };
+        params.places[0][0] = layout.cotangents[0].word();
+        params.places[0][1] = layout.cotangents[1].word();
+        recording.samples(KernelName::Check, params, numbers + terms)
+    }
+
+    /// sum += other
+    fn record_add(
+        &self,
+        recording: &mut Recording,
+        base: Params,
+        sum: Place,
+        scalars: usize,
+        other: Place,
+    ) -> Result<(), DeviceError> {
+        recording.combine(base, sum, scalars, &[(sum, 1.0), (other, 1.0)])
+    }
+
+    fn record_reverse_observe(
+        &self,
+        recording: &mut Recording,
+        prepared: &Prepared,
+        base: Params,
+        interval: usize,
+        weights: bool,
+    ) -> Result<(), DeviceError> {
+        let layout = &self.layout;
+        let observe = &layout.observe;
+        self.record_observe(recording, prepared, base, interval)?;
+        if let Some(port) = observe.linked.ports[COTANGENTS[0]] {
+            let mut params =
+                Params { output: port.word(), numbers: layout.outputs() as u32, interval: interval as u32, ..base };
+            params.places[0][0] = observe.linked.outputs[0].word();
+            recording.threads(KernelName::Mismatch, params, layout.outputs() * base.samples as usize)?;
+        }
+        recording.commands(base, &observe.parts[1], weights)?;
+        let [state, theta] = layout.cotangents;
+        self.record_add(recording, base, state, layout.states(), observe.linked.outputs[1])?;
+        self.record_add(recording, base, theta, layout.sizes[1], observe.linked.outputs[2])
+    }
+
+    fn record_reverse_step(
+        &self,
+        recording: &mut Recording,
+        prepared: &Prepared,
+        base: Params,
+        (interval, first): (usize, usize),
+        weights: bool,
+    ) -> Result<(), DeviceError> {
+        let layout = &self.layout;
+        let (scheme, program) = (&layout.tableau, &layout.evolve_kept);
+        let [state, theta] = layout.cotangents;
+        let (h, stages) = (prepared.grid.step_length(interval), scheme.stages());
+        let result = |output: usize, stage: usize| {
+            prepared.result_of(self, program.linked.outputs[output], first + stage, stage)
+        };
+        for stage in (0..stages).rev() {
+            let call = prepared.call(self, base, first + stage, stage);
+            if let Some(port) = program.linked.ports[COTANGENTS[0]] {
+                let own = if scheme.map { 1.0 } else { h * scheme.b[stage] };
+                let later = (stage + 1..stages).map(|later| (result(2, later), h * scheme.a[later][stage]));
+                let terms: Vec<(Place, f64)> =
+                    std::iter::once((state, own)).chain(later).filter(|(_, factor)| *factor != 0.0).collect();
+                recording.combine(call, port, layout.states(), &terms)?;
+            }
+            recording.commands(call, &program.parts[1], weights)?;
+            self.record_add(recording, base, theta, layout.sizes[1], result(3, stage))?;
+        }
+        let stages = (0..stages).map(|stage| (result(2, stage), 1.0));
+        let before = std::iter::once((state, 1.0)).filter(|_| !scheme.map).chain(stages);
+        recording.combine(base, state, layout.states(), &before.collect::<Vec<_>>())
+    }
+}
