@@ -198,6 +198,8 @@ fn wrong_calls() {
     refused(case.run(&["simulate", "model.toml", "--output", "x.npz"]), &["[data]", "help:"]);
     refused(case.run(&["bench", "model.toml", "--batch", "0"]), &["--batch"]);
     refused(case.run(&["bench", "nothing"]), &["nothing", "pendulum"]);
+    refused(case.run(&["bench", "pendulum", "--grid", "8"]), &["pendulum", "no grid", "help:"]);
+    refused(case.run(&["bench", "reaction-diffusion", "--grid", "2"]), &["grid.size", "at least 3"]);
     refused(case.run(&["check", "model.wgsl"]), &["model.wgsl", "TOML"]);
     refused(case.run(&["simulate", "model.toml", "--output", "x.csv"]), &["x.csv", ".npz"]);
     let without = ["eval", "model.toml", "--input", "in.npz", "--output", "out.npz"];
