@@ -73,6 +73,26 @@ fn a_trajectory_that_blows_up_touches_no_other() {
     }
 }
 
+/// With `start = "zero"` the first prediction is that of physics, and the gradient is alive.
+#[test]
+fn a_network_that_starts_from_zero_leaves_physics_alone() {
+    let wgsl = "struct State { u: f32 }
+        fn physics(near: Near) -> State { return State(0.05 * near.laplacian.u); }";
+    let net = "[net.g]\nkind = \"conv\"\nchannels = [4]\nstart = \"zero\"\n";
+    let [alone, hybrid] = ["", net].map(|rest| model(&toml("[5, 6]", "replicate", "rk4", 0.1, rest), wgsl));
+    let case = Case::random(&hybrid, 2, 3, 6, 0.5);
+    let run = |model: &Model, weights: &Weights| {
+        let mut job = case.job(model);
+        job.weights = weights;
+        let device = Cpu::<f64>::new(model, 1 << 26);
+        (device.simulate(&job).unwrap().states, device.gradient(&job, Wanted { weights: true, inputs: false }).unwrap())
+    };
+    let weights = greybox::model::initialise(&hybrid.weights, &hybrid.networks, 1, 0);
+    let (states, gradient) = run(&hybrid, &weights);
+    assert_eq!(states, run(&alone, &Weights::zeros(&alone.weights, 1)).0);
+    assert!(weights.values.iter().any(|w| *w != 0.0) && gradient.weights.iter().any(|g| *g != 0.0));
+}
+
 /// In flux form what leaves a cell enters its neighbour, whatever the network says: also at replicate rims without flux.
 #[test]
 fn flux_form_conserves_mass() {
