@@ -13,7 +13,7 @@ mod weights_file;
 
 pub use compose::{Model, ports};
 pub use error::ModelError;
-pub use network::{Activation, Network, NetworkKind, Scope};
+pub use network::{Activation, LastLayer, Layer, Network, NetworkKind, Scope};
 pub use objective::{KINDS, Objective, ObjectiveTerms, Penalty, Seeds, StageObservable, Sums};
 pub use spec::{
     GridSpec, Interpolation, Method, ModelSpec, ModelTable, NetSpec, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec,

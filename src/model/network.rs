@@ -17,6 +17,17 @@ pub enum NetworkKind {
     Conv,
 }
 
+/// What the last layer of a network starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LastLayer {
+    /// Uniform draws, as all layers.
+    #[default]
+    Uniform,
+    /// Zero: training starts from physics alone.
+    Zero,
+}
+
 /// How often a network on a grid is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +119,8 @@ pub struct Network {
     pub sizes: Vec<usize>,
     /// The layers.
     pub layers: Vec<Layer>,
+    /// What the last layer starts from.
+    pub start: LastLayer,
     /// What a conv sees beyond the rim.
     pub padding: Boundary,
     /// Cells in which it is evaluated: 1 without a grid, or with scope `sample`.
@@ -166,6 +179,7 @@ impl Network {
             activation: spec.activation,
             sizes,
             layers,
+            start: spec.start,
             padding: spec.padding.or(grid.map(|g| g.boundary)).unwrap_or_default(),
             cells: grid.filter(|_| spec.scope != Some(Scope::Sample)).map_or(1, Grid::cells),
         }

@@ -1,7 +1,7 @@
 //! The model part of the TOML: `[model]`, `[theta]`, `[net]`, `[solver]`, `[[penalty]]`.
 
 use super::error::ModelError;
-use super::network::{Activation, NetworkKind, Scope};
+use super::network::{Activation, LastLayer, NetworkKind, Scope};
 use crate::program::{Boundary, Grid};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -104,6 +104,9 @@ pub struct NetSpec {
     /// Whether layers have biases.
     #[serde(default = "yes")]
     pub bias: bool,
+    /// What the last layer starts from: `uniform` draws, or `zero`, so that training starts from physics alone.
+    #[serde(default)]
+    pub start: LastLayer,
     /// On grids: evaluated in every cell (the default) or once per sample.
     pub scope: Option<Scope>,
     /// What a conv sees beyond the rim; the grid's boundary if absent.

@@ -1,19 +1,21 @@
 //! Weights: initial values, and safetensors files.
 
 use super::error::ModelError;
-use super::network::Network;
+use super::network::{LastLayer, Network};
 use crate::program::{WeightTable, Weights};
 use crate::rng::{Purpose, Stream};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Draws initial weights: uniform in ±1/√fan_in for matrices and biases, the custom of the field's libraries.
+/// Draws initial weights: uniform in ±1/√fan_in for matrices and biases, the custom of the field's libraries. A last layer
+/// that starts from zero stays zero.
 pub fn initialise(table: &WeightTable, networks: &[Network], members: usize, seed: u64) -> Weights {
     let stream = Stream::new(seed, Purpose::Weights);
     let mut weights = Weights::zeros(table, members);
     let each = table.per_member();
-    for layer in networks.iter().flat_map(|n| &n.layers) {
+    let drawn = |network: &Network| network.layers.len() - usize::from(network.start == LastLayer::Zero);
+    for layer in networks.iter().flat_map(|n| &n.layers[..drawn(n)]) {
         let bound = 1.0 / (table.shape(layer.weight).columns.max(1) as f64).sqrt();
         for shape in [Some(layer.weight), layer.bias].into_iter().flatten().map(|id| table.shape(id)) {
             for member in 0..members {
