@@ -1,12 +1,12 @@
 //! Products whose right-hand rows are shifted views of planes: convolutions, stencils and the gradients of their weights.
 //!
 //! With the pitch and padding of `plane.rs`, the cell at an offset lies at a fixed distance in memory, so a convolution is
-//! C[r, q] = Σ_k A(r, k) · B[offset_k + q]: the matrix product of `matrix.rs`, without a copy of B per offset.
+//! C(r, q) = Σ_k A(r, k) · B(offset_k + q): the matrix product of `matrix.rs`, without a copy of B per offset.
 
 use super::matrix::{PANEL, Vector};
 use pulp::{Simd, WithSimd};
 
-/// C[rows, columns] = initial + Σ_k A(r, k) · B[offsets[k] + q] for q < columns.
+/// C(r, q) = initial(r) + Σ_k A(r, k) · B(offset_k + q) for q < columns.
 pub struct Correlate<'a, T> {
     /// A in panels, see [`super::matrix::pack`].
     pub a: &'a [T],
@@ -83,7 +83,7 @@ impl<T: Vector> Correlate<'_, T> {
     }
 }
 
-/// G[r, k] += Σ_q Y[rows[r] + q] · X[offsets[k] + q] for q < length: the gradient of the weights of [`Correlate`].
+/// G(r, k) += Σ_q Y(row_r + q) · X(offset_k + q) for q < length: the gradient of the weights of [`Correlate`].
 pub struct Dots<'a, T> {
     /// Y.
     pub y: &'a [T],

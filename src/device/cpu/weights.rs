@@ -135,7 +135,7 @@ impl<T: Vector> WeightGradient<T> {
         }
     }
 
-    /// Adds Σ_q y[rows[r] + q] · x[offsets[k] + q], q < length.
+    /// Adds Σ_q y(row_r + q) · x(offset_k + q), q < length.
     pub fn add_dots(&mut self, id: WeightId, y: (&[T], &[usize]), x: (&[T], &[usize]), length: usize) {
         let Waiting { sums, stride, .. } = &mut self.matrices[id.0 as usize];
         let (stride, g) = (*stride, sums.as_mut_slice());
