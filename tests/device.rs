@@ -194,3 +194,13 @@ fn solvers_have_their_order() {
         assert!((slope - order).abs() < 0.2, "{method}: observed order {slope}");
     }
 }
+
+#[test]
+fn rows_beyond_the_trajectories_are_refused() {
+    let model = pendulum("orthogonality");
+    let case = Case::random(&model, 3, 2, 9, 1.0);
+    let (rows, mut job) = ([0, 3, 1], case.job(&model));
+    job.rows = &rows;
+    let error = Cpu::<f32>::new(&model, 1 << 20).evaluate(&job).unwrap_err().to_string();
+    assert!(error.contains("row 3 of 3 trajectories"), "{error}");
+}

@@ -2,94 +2,19 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
-use crate::device::{DescentState, Device, Job, Precision, StepCost, Trajectories, Wanted};
-use crate::model::{Model, NetworkKind, Objective, PenaltySpec, initialise};
+use super::workload::{BUILT_INS, BuiltIn, PENDULUM, Work, load};
+use crate::device::{DescentState, Device, Precision, StepCost, Wanted};
+use crate::model::{Model, Objective, initialise};
 use crate::program::Weights;
-use crate::rng::{Purpose, Stream};
 use crate::solve::tableau;
-use crate::study::Study;
-use crate::train::{AdamW, TrainConfig, clip, draw_theta};
-use anyhow::{Context, anyhow};
+use crate::train::{AdamW, TrainConfig, clip};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use std::path::Path;
 use std::time::Instant;
-
-/// A workload that needs no file.
-struct BuiltIn {
-    name: &'static str,
-    /// The study file.
-    study: &'static str,
-    /// The text of the study's `physics`.
-    physics: &'static str,
-    /// Trajectories, unless the command says how many.
-    batch: usize,
-    /// Intervals, unless the command says how many.
-    steps: usize,
-}
-
-const PENDULUM: BuiltIn = BuiltIn {
-    name: "pendulum",
-    study: r#"
-[model]
-physics = "pendulum.wgsl"
-
-[theta.gravity]
-bounds = [8.0, 12.0]
-
-[net.g]
-kind = "mlp"
-hidden = [128, 128, 128]
-activation = "leaky_relu"
-
-[solver]
-method = "rk4"
-dt = 0.05
-
-[[penalty]]
-kind = "orthogonality"
-weight = 1e-2
-"#,
-    physics: include_str!("../../shaders/systems/pendulum.wgsl"),
-    batch: 1024,
-    steps: 50,
-};
-
-/// A larger grid is a larger field: the spacing stays 2/31, and with it the largest step that is stable.
-const REACTION_DIFFUSION: BuiltIn = BuiltIn {
-    name: "reaction-diffusion",
-    study: r#"
-[model]
-physics = "reaction-diffusion.wgsl"
-
-[grid]
-size = [32, 32]
-spacing = 0.06451612903225806
-boundary = "replicate"
-
-[theta]
-a = { bounds = [1e-3, 1e-2] }
-b = { bounds = [1e-3, 1e-2] }
-
-[net.g]
-kind = "conv"
-channels = [16, 16]
-activation = "leaky_relu"
-
-[solver]
-method = "rk4"
-dt = 0.1
-"#,
-    physics: include_str!("../../shaders/systems/reaction-diffusion.wgsl"),
-    batch: 20,
-    steps: 15,
-};
-
-const BUILT_INS: [&BuiltIn; 2] = [&PENDULUM, &REACTION_DIFFUSION];
 
 /// The penalty of a benchmark.
 #[derive(Clone, Copy, ValueEnum)]
-enum PenaltyName {
+pub enum PenaltyName {
     /// Orthogonality with weight 1e-2: a penalty that couples the whole batch.
     Orthogonality,
     /// The loss alone.
@@ -102,7 +27,7 @@ enum PenaltyName {
     greybox bench reaction-diffusion --grid 64 --batch 4")]
 pub struct BenchArguments {
     /// pendulum, reaction-diffusion, or a study file whose model is used.
-    workload: String,
+    pub workload: String,
     #[command(flatten)]
     device: DeviceArguments,
     /// Trajectories; default: 1024, reaction-diffusion 20.
@@ -113,14 +38,14 @@ pub struct BenchArguments {
     steps: Option<usize>,
     /// Cells along every axis of the grid; default: the workload's (reaction-diffusion: 32).
     #[arg(long, value_parser = at_least_one)]
-    grid: Option<usize>,
+    pub grid: Option<usize>,
     /// Widths or channels of the hidden layers of every network; default: the workload's (pendulum: 128,128,128,
     /// reaction-diffusion: 16,16).
     #[arg(long, value_delimiter = ',', value_parser = at_least_one)]
-    hidden: Option<Vec<usize>>,
+    pub hidden: Option<Vec<usize>>,
     /// The penalty; default: the workload's (pendulum: orthogonality, reaction-diffusion: none).
     #[arg(long, value_enum)]
-    penalty: Option<PenaltyName>,
+    pub penalty: Option<PenaltyName>,
     /// Timed repetitions of each phase, after one that does not count.
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     repeats: usize,
@@ -130,7 +55,8 @@ pub struct BenchArguments {
 }
 
 impl BenchArguments {
-    fn built_in(&self) -> Option<&'static BuiltIn> {
+    /// The workload, if it is built in.
+    pub fn built_in(&self) -> Option<&'static BuiltIn> {
         BUILT_INS.into_iter().find(|built_in| built_in.name == self.workload)
     }
 
@@ -330,81 +256,6 @@ fn print(lines: &[Line], arguments: &BenchArguments) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// Parses and compiles the workload.
-fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
-    let built_in = arguments.built_in();
-    let study = match built_in {
-        Some(BuiltIn { name, study, .. }) => Study::parse(Path::new(&format!("{name}.toml")), (*study).into(), false)?,
-        None => Study::open(Path::new(&arguments.workload), false).with_context(|| {
-            let names = BUILT_INS.map(|built_in| format!("`{}`", built_in.name)).join(", ");
-            format!("the workload is neither one of {names} nor a study that can be read")
-        })?,
-    };
-    let mut spec = study.spec.clone();
-    if let Some(hidden) = &arguments.hidden {
-        for net in spec.nets.values_mut() {
-            let layers = if net.kind == NetworkKind::Conv { &mut net.channels } else { &mut net.hidden };
-            layers.clone_from(hidden);
-        }
-    }
-    if let Some(cells) = arguments.grid {
-        let Some(grid) = &mut spec.grid else {
-            return Err(anyhow!("the workload {} has no grid\nhelp: leave out --grid", arguments.workload).into());
-        };
-        grid.size.fill(cells);
-    }
-    match arguments.penalty {
-        Some(PenaltyName::Orthogonality) => {
-            spec.penalties = vec![PenaltySpec { kind: "orthogonality".into(), weight: 1e-2, name: None }];
-        }
-        Some(PenaltyName::None) => spec.penalties.clear(),
-        None => {}
-    }
-    let model = match built_in {
-        Some(BuiltIn { name, physics, .. }) => Model::compile(spec, &format!("{name}.wgsl"), physics)?,
-        None => Model::load(spec, study.base())?,
-    };
-    study.require_boxes(&model)?;
-    Ok(model)
-}
-
-/// Random trajectories: θ from its prior, states, inputs and observations uniform in [-1, 1].
-struct Work {
-    trajectories: Trajectories,
-    rows: Vec<u32>,
-    theta: Vec<f64>,
-    states_per_trajectory: usize,
-}
-
-impl Work {
-    fn new(model: &Model, batch: usize, steps: usize) -> Work {
-        let stream = Stream::new(0, Purpose::Starts);
-        let draw = |count: usize, step: u32| -> Vec<f64> {
-            (0..count).map(|i| 2.0 * stream.uniform(i as u32, step) - 1.0).collect()
-        };
-        Work {
-            trajectories: Trajectories {
-                inputs: draw(batch * (steps + 1) * model.inputs.len(), 1),
-                targets: Some(draw(batch * steps * model.output_len(), 2)),
-                ..Trajectories::from_states(batch, steps, draw(batch * model.state_len(), 0))
-            },
-            rows: (0..batch as u32).collect(),
-            theta: draw_theta(model, &Stream::new(0, Purpose::Theta), 0, batch, 0),
-            states_per_trajectory: model.state_len(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let t = &self.trajectories;
-        let states = t.count * (self.states_per_trajectory + t.targets.as_ref().map_or(0, |y| y.len() / t.count));
-        8 * (states + t.inputs.len() + self.theta.len())
-    }
-
-    fn job<'a>(&'a self, weights: &'a Weights, objective: &'a Objective) -> Job<'a> {
-        Job::new(&self.trajectories, &self.rows, &self.theta, weights, objective)
-    }
 }
 
 /// Milliseconds of each repetition, increasing, and the last result.

@@ -139,6 +139,10 @@ impl<'a> Job<'a> {
         if t.count == 0 || t.steps == 0 || self.rows.is_empty() {
             return Err(DeviceError::shape("batch", "no samples or no steps".into(), "give at least one of each"));
         }
+        if let Some(row) = self.rows.iter().find(|row| **row as usize >= t.count) {
+            let message = format!("row {row} of {} trajectories, which are counted from 0", t.count);
+            return Err(DeviceError::shape("rows", message, "pick rows below the number of trajectories"));
+        }
         match &t.start {
             Start::States(s) => expect("s0", s.len(), t.count * n, "B x n")?,
             Start::Observations(y) => {

@@ -2,9 +2,11 @@
 
 use super::build::{self, Sizes};
 use super::error::ModelError;
+use super::grid_spec::GridSpec;
+use super::net_spec::NetSpec;
 use super::network::{Network, NetworkKind, Scope};
 use super::objective::Objective;
-use super::spec::{GridSpec, ModelSpec, NetSpec};
+use super::spec::ModelSpec;
 use crate::physics::{Context, Lowered, Module, Role};
 use crate::program::{Grid, Program, Stencil, WeightTable};
 use std::path::Path;

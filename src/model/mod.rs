@@ -6,6 +6,8 @@
 mod build;
 mod compose;
 mod error;
+mod grid_spec;
+mod net_spec;
 mod network;
 mod objective;
 mod spec;
@@ -13,9 +15,9 @@ mod weights_file;
 
 pub use compose::{Model, ports};
 pub use error::ModelError;
+pub use grid_spec::GridSpec;
+pub use net_spec::NetSpec;
 pub use network::{Activation, LastLayer, Layer, Network, NetworkKind, Scope};
 pub use objective::{KINDS, Objective, ObjectiveTerms, Penalty, Seeds, StageObservable, Sums};
-pub use spec::{
-    GridSpec, Interpolation, Method, ModelSpec, ModelTable, NetSpec, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec,
-};
+pub use spec::{Interpolation, Method, ModelSpec, ModelTable, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec};
 pub use weights_file::{initialise, load_weights, save_weights};

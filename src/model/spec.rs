@@ -1,8 +1,8 @@
 //! The model part of the TOML: `[model]`, `[theta]`, `[net]`, `[solver]`, `[[penalty]]`.
 
 use super::error::ModelError;
-use super::network::{Activation, LastLayer, NetworkKind, Scope};
-use crate::program::{Boundary, Grid};
+use super::grid_spec::GridSpec;
+use super::net_spec::NetSpec;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -84,89 +84,6 @@ pub enum Scale {
     Linear,
     /// Its logarithm; bounds must be positive.
     Log,
-}
-
-/// `[net.NAME]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetSpec {
-    /// mlp, gradient or conv.
-    pub kind: NetworkKind,
-    /// Widths of the hidden layers of mlp and gradient.
-    #[serde(default)]
-    pub hidden: Vec<usize>,
-    /// Channels of the hidden layers of conv.
-    #[serde(default)]
-    pub channels: Vec<usize>,
-    /// Activation of the hidden layers.
-    #[serde(default)]
-    pub activation: Activation,
-    /// Whether layers have biases.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// What the last layer starts from: `uniform` draws, or `zero`, so that training starts from physics alone.
-    #[serde(default)]
-    pub start: LastLayer,
-    /// On grids: evaluated in every cell (the default) or once per sample.
-    pub scope: Option<Scope>,
-    /// What a conv sees beyond the rim; the grid's boundary if absent.
-    pub padding: Option<Boundary>,
-    /// Whether the hidden layers of a conv are normalised per sample and channel, before their activation.
-    #[serde(default)]
-    pub normalise: bool,
-}
-
-/// `[grid]`: the cells of a field model.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GridSpec {
-    /// `[rows, columns]`, or `[cells]` in one dimension.
-    pub size: Vec<usize>,
-    /// Distance of neighbouring cells, the same along both axes.
-    pub spacing: f64,
-    /// What stencils see beyond the rim.
-    #[serde(default)]
-    pub boundary: Boundary,
-}
-
-/// Stencils and kernels reach one cell to each side.
-const SMALLEST_AXIS: usize = 3;
-
-impl GridSpec {
-    /// The grid, if it is one.
-    pub fn grid(&self) -> Result<Grid, ModelError> {
-        let (rows, columns) = match self.size[..] {
-            [columns] => (1, columns),
-            [rows, columns] => (rows, columns),
-            _ => {
-                let message = format!("{} axes", self.size.len());
-                let remedy = "write size = [rows, columns], or [cells] in one dimension";
-                return Err(ModelError::setting("grid.size", message, remedy));
-            }
-        };
-        if let Some(small) = self.size.iter().find(|axis| **axis < SMALLEST_AXIS) {
-            let message = format!("{small} cells along an axis: stencils reach one cell to each side");
-            return Err(ModelError::setting(
-                "grid.size",
-                message,
-                format!("use at least {SMALLEST_AXIS} cells along every axis"),
-            ));
-        }
-        if rows.saturating_mul(columns) > 1 << 24 {
-            let message = format!("{rows} x {columns} cells are more than 2^24");
-            return Err(ModelError::setting("grid.size", message, "use a coarser grid"));
-        }
-        if !(self.spacing.is_finite() && self.spacing > 0.0) {
-            let message = format!("the spacing is {}", self.spacing);
-            return Err(ModelError::setting("grid.spacing", message, "use a positive number: the distance of cells"));
-        }
-        let dimensions = self.size.len();
-        Ok(Grid { rows, columns, dimensions, spacing: self.spacing, boundary: self.boundary })
-    }
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// `[solver]`
@@ -256,44 +173,6 @@ impl ModelSpec {
         }
         for (name, net) in &self.nets {
             net.check(name, self.grid.is_some())?;
-        }
-        Ok(())
-    }
-}
-
-impl NetSpec {
-    fn check(&self, name: &str, on_grid: bool) -> Result<(), ModelError> {
-        let refuse = |key: &str, message: &str, remedy: &str| {
-            Err(ModelError::setting(format!("net.{name}{key}"), message, remedy))
-        };
-        for (key, widths) in [("hidden", &self.hidden), ("channels", &self.channels)] {
-            if let Some(layer) = widths.iter().position(|w| *w == 0) {
-                return refuse(&format!(".{key}[{layer}]"), "a layer of width 0", "use widths of at least 1");
-            }
-        }
-        let conv = self.kind == NetworkKind::Conv;
-        if conv && !on_grid {
-            return refuse(".kind", "a convolution needs a grid", "add a [grid] section, or use kind = \"mlp\"");
-        }
-        if self.scope.is_some() && !on_grid {
-            return refuse(".scope", "there are no cells without a grid", "remove scope, or add a [grid] section");
-        }
-        if conv && !self.hidden.is_empty() {
-            return refuse(".hidden", "a convolution has channels", "write channels = [...] for its hidden layers");
-        }
-        if conv && self.scope == Some(Scope::Sample) {
-            return refuse(".scope", "a convolution works on cells", "remove scope, or use kind = \"mlp\"");
-        }
-        if !conv && !self.channels.is_empty() {
-            return refuse(
-                ".channels",
-                "only a convolution has channels",
-                "write hidden = [...] for the hidden layers",
-            );
-        }
-        if !conv && (self.padding.is_some() || self.normalise) {
-            let key = if self.normalise { ".normalise" } else { ".padding" };
-            return refuse(key, "only a convolution has this", "remove it, or use kind = \"conv\"");
         }
         Ok(())
     }

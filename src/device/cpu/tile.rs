@@ -6,17 +6,13 @@
 
 use super::link::{Address, Linked};
 use super::matrix::Vector;
-use super::plane::Planes;
+use super::rows::{Row, Rows, mark, read_rows, row_of, write_row, write_rows};
 use super::run::{Scratch, run};
-use super::weights::{WeightGradient, WeightValues};
+use super::weights::WeightValues;
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};
-use crate::graph::Real;
-use crate::model::{Seeds, Sums, ports};
+use crate::model::{Sums, ports};
 use crate::solve::TimeGrid;
-
-/// One row of lanes.
-pub type Row<T> = [T; LANES];
 
 /// Which samples a tile holds.
 #[derive(Clone, Copy, Debug)]
@@ -46,79 +42,29 @@ pub struct Setting<'a, T> {
 pub struct Buffers<T> {
     /// Work space and frames of the evolve program.
     pub evolve: Vec<T>,
-    observe: Vec<T>,
-    encode: Vec<T>,
-    scratch: Scratch<T>,
-    rates: Vec<T>,
+    pub(super) observe: Vec<T>,
+    pub(super) encode: Vec<T>,
+    pub(super) scratch: Scratch<T>,
+    pub(super) rates: Vec<T>,
     /// States at the ends of intervals of the current segment.
-    trail: Vec<T>,
-}
-
-/// Rows of states and observations: lanes of samples, or the cells of one sample.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows {
-    /// Numbers per row.
-    pub length: usize,
-    /// Cells; 0 where the places of a row are samples.
-    cells: usize,
-}
-
-impl Rows {
-    /// The rows of a model's states.
-    pub fn of(planes: Option<&Planes>) -> Rows {
-        planes.map_or(Rows { length: LANES, cells: 0 }, |p| Rows { length: p.stride, cells: p.cells() })
-    }
-
-    /// Samples per row.
-    pub fn samples(self) -> usize {
-        if self.cells == 0 { LANES } else { 1 }
-    }
-
-    /// Places of a row that hold something.
-    fn places(self) -> usize {
-        if self.cells == 0 { LANES } else { self.cells }
-    }
-
-    /// Lane of the sample, and number inside its array, of a place of a component's row.
-    fn entry(self, component: usize, place: usize) -> (usize, usize) {
-        if self.cells == 0 { (place, component) } else { (0, component * self.cells + place) }
-    }
-
-    /// All numbers of a sample in the order of its array.
-    pub fn array<T: Real>(self, rows: &[T], lane: usize) -> impl Iterator<Item = f64> + '_ {
-        rows.chunks_exact(self.length).flat_map(move |row| {
-            match self.cells {
-                0 => row[lane..=lane].iter(),
-                cells => row[..cells].iter(),
-            }
-            .map(|v| v.to_f64())
-        })
-    }
+    pub(super) trail: Vec<T>,
 }
 
 /// A tile on its way.
 pub struct Tile<'a, T> {
-    setting: &'a Setting<'a, T>,
-    range: TileRange,
-    theta: Vec<T>,
+    pub(super) setting: &'a Setting<'a, T>,
+    pub(super) range: TileRange,
+    pub(super) theta: Vec<T>,
     /// The current state, a row per component.
     pub state: Vec<T>,
     /// Rows of states and observations.
-    rows: Rows,
+    pub(super) rows: Rows,
     t0: [f64; LANES],
     squared_error: [f64; LANES],
     present: [f64; LANES],
     stages: [[f64; LANES]; 3],
-    failed: [Option<u32>; LANES],
-    adjoint_failed: [Option<u32>; LANES],
-}
-
-/// Derivatives of a tile.
-pub struct TileGradient<T> {
-    /// θ̄, a row of lanes per parameter.
-    pub theta: Vec<T>,
-    /// Cotangent of the initial state, a row per component.
-    pub start: Vec<T>,
+    pub(super) failed: [Option<u32>; LANES],
+    pub(super) adjoint_failed: [Option<u32>; LANES],
 }
 
 impl<'a, T: Vector> Tile<'a, T> {
@@ -171,16 +117,16 @@ impl<'a, T: Vector> Tile<'a, T> {
     }
 
     /// The sample in a lane; lanes beyond the tile repeat its first sample.
-    fn sample(&self, lane: usize) -> usize {
+    pub(super) fn sample(&self, lane: usize) -> usize {
         self.range.first + if lane < self.range.count { lane } else { 0 }
     }
 
-    fn weights(&self) -> &'a WeightValues<T> {
+    pub(super) fn weights(&self) -> &'a WeightValues<T> {
         &self.setting.weights[self.setting.job.member(self.range.group)]
     }
 
     /// Runs the encode program; leaves its memory ready for the reverse part.
-    fn encode(&mut self, first: &[f64], buffers: &mut Buffers<T>) {
+    pub(super) fn encode(&mut self, first: &[f64], buffers: &mut Buffers<T>) {
         let Some(linked) = &self.setting.cpu.encode else { return };
         let memory = &mut buffers.encode;
         super::run::allocate(memory, linked, 1);
@@ -311,7 +257,13 @@ impl<'a, T: Vector> Tile<'a, T> {
     }
 
     /// (ŷ − y) / scale and 1 / scale for a present entry.
-    fn residual(&self, lane: usize, interval: usize, (component, index): (usize, usize), value: T) -> Option<(T, T)> {
+    pub(super) fn residual(
+        &self,
+        lane: usize,
+        interval: usize,
+        (component, index): (usize, usize),
+        value: T,
+    ) -> Option<(T, T)> {
         let t = self.setting.job.trajectories;
         let k = self.setting.cpu.model.output_len();
         let row = self.setting.job.rows[self.sample(lane)] as usize;
@@ -321,7 +273,7 @@ impl<'a, T: Vector> Tile<'a, T> {
     }
 
     /// The forward part of observe at the end of an interval: sees u and time of the observation.
-    fn run_observe(&self, buffers: &mut Buffers<T>, interval: usize) {
+    pub(super) fn run_observe(&self, buffers: &mut Buffers<T>, interval: usize) {
         let linked = &self.setting.cpu.observe;
         let memory = &mut buffers.observe;
         let frame = linked.work;
@@ -333,129 +285,6 @@ impl<'a, T: Vector> Tile<'a, T> {
         self.write_inputs(memory, linked.ports[ports::INPUT], frame, interval + 1, 1.0, 0.0);
         self.write_time(memory, linked.ports[ports::TIME], frame, self.setting.grid.observation(interval + 1));
         run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
-    }
-
-    /// Walks the intervals `range` backwards. Frames of interval k start at frame `(k − range.start) · per_interval`;
-    /// the states at the interval ends stand in the trail. `cotangent` and `theta` are updated in place.
-    pub fn reverse(
-        &mut self,
-        buffers: &mut Buffers<T>,
-        range: std::ops::Range<usize>,
-        seeds: &Seeds,
-        gradient: &mut TileGradient<T>,
-        mut weights: Option<&mut WeightGradient<T>>,
-    ) {
-        let Setting { cpu, grid, job, .. } = self.setting;
-        let (tableau, linked) = (&cpu.tableau, &cpu.evolve_reverse);
-        let (n, stages) = (self.state.len(), tableau.stages());
-        let values = self.weights();
-        let lane_weight: [f64; LANES] =
-            std::array::from_fn(|lane| if lane < self.range.count { job.multiplicity(self.sample(lane)) } else { 0.0 });
-        write_rows(&mut buffers.evolve, linked.ports[ports::THETA], linked.work, &self.theta);
-        for (i, seed) in seeds.stages.iter().enumerate() {
-            let row: Row<T> = std::array::from_fn(|lane| T::from_f64(seed * lane_weight[lane]));
-            write_row(&mut buffers.evolve, linked.ports[ports::TIME + 2], linked.work, i, &row);
-        }
-        let mut stage_cotangents = vec![T::ZERO; stages * n];
-        for interval in range.clone().rev() {
-            if job.trajectories.targets.is_some() && seeds.squared_error != 0.0 {
-                let start = (interval - range.start) * n;
-                self.state.copy_from_slice(&buffers.trail[start..start + n]);
-                self.reverse_observe(buffers, interval, seeds, &lane_weight, gradient, weights.as_deref_mut());
-            }
-            let h = T::from_f64(grid.step_length(interval));
-            for substep in (0..grid.substeps()).rev() {
-                for stage in (0..stages).rev() {
-                    let index = ((interval - range.start) * grid.substeps() + substep) * stages + stage;
-                    let frame = linked.work + index * linked.frame;
-                    let memory = &mut buffers.evolve;
-                    let b = if tableau.map { T::ONE } else { h * T::from_f64(tableau.b[stage]) };
-                    for row in 0..n / LANES {
-                        let mut rate: Row<T> = row_of(&gradient.start, row);
-                        for value in &mut rate {
-                            *value = b * *value;
-                        }
-                        for later in stage + 1..stages {
-                            let factor = h * T::from_f64(tableau.a[later][stage]);
-                            let other: Row<T> = row_of(&stage_cotangents[later * n..], row);
-                            for lane in 0..LANES {
-                                rate[lane] += factor * other[lane];
-                            }
-                        }
-                        write_row(memory, linked.ports[ports::TIME + 1], frame, row, &rate);
-                    }
-                    let steps = linked.forward..linked.steps.len();
-                    run(linked, steps, memory, frame, values, weights.as_deref_mut(), &mut buffers.scratch);
-                    let cotangent = &mut stage_cotangents[stage * n..(stage + 1) * n];
-                    read_rows(memory, &linked.outputs[2], frame, self.rows.length, cotangent);
-                    add_rows(memory, &linked.outputs[3], frame, LANES, &mut gradient.theta);
-                }
-                if tableau.map {
-                    gradient.start.copy_from_slice(&stage_cotangents[..n]);
-                } else {
-                    for stage in 0..stages {
-                        for (sum, c) in gradient.start.iter_mut().zip(&stage_cotangents[stage * n..]) {
-                            *sum += *c;
-                        }
-                    }
-                }
-            }
-            mark(&mut self.adjoint_failed, &gradient.start, self.rows, interval);
-            mark(&mut self.adjoint_failed, &gradient.theta, Rows::of(None), interval);
-        }
-    }
-
-    fn reverse_observe(
-        &self,
-        buffers: &mut Buffers<T>,
-        interval: usize,
-        seeds: &Seeds,
-        lane_weight: &[f64; LANES],
-        gradient: &mut TileGradient<T>,
-        weights: Option<&mut WeightGradient<T>>,
-    ) {
-        let linked = &self.setting.cpu.observe;
-        self.run_observe(buffers, interval);
-        let (memory, frame) = (&mut buffers.observe, linked.work);
-        for (component, address) in linked.outputs[0].iter().enumerate() {
-            let row = address.at(frame);
-            // The rest of a plane stays zero, as it was allocated.
-            let cotangents = linked.ports[ports::TIME + 1].at(frame) + component * self.rows.length;
-            for place in 0..self.rows.places() {
-                let (lane, index) = self.rows.entry(component, place);
-                let seed = T::from_f64(2.0 * seeds.squared_error * lane_weight[lane]);
-                memory[cotangents + place] =
-                    match self.residual(lane, interval, (component, index), memory[row + place]) {
-                        Some((residual, inverse)) if lane < self.range.count => seed * residual * inverse,
-                        _ => T::ZERO,
-                    };
-            }
-        }
-        let steps = linked.forward..linked.steps.len();
-        run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, self.rows.length, &mut gradient.start);
-        add_rows(memory, &linked.outputs[2], frame, LANES, &mut gradient.theta);
-    }
-
-    /// Carries the cotangent of the initial state on to θ through encode.
-    pub fn reverse_encode(
-        &mut self,
-        buffers: &mut Buffers<T>,
-        gradient: &mut TileGradient<T>,
-        weights: Option<&mut WeightGradient<T>>,
-    ) {
-        let (Start::Observations(first), Some(linked)) =
-            (&self.setting.job.trajectories.start, &self.setting.cpu.encode)
-        else {
-            return;
-        };
-        self.encode(first, buffers);
-        let (memory, frame) = (&mut buffers.encode, linked.work);
-        write_rows(memory, linked.ports[4], frame, &gradient.start);
-        let steps = linked.forward..linked.steps.len();
-        run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, LANES, &mut gradient.theta);
-        mark(&mut self.adjoint_failed, &gradient.theta, Rows::of(None), 0);
     }
 
     /// Appends the current state to the trail of the segment.
@@ -484,46 +313,5 @@ impl<'a, T: Vector> Tile<'a, T> {
             (None, Some(step)) => Status { code: StatusCode::NonFiniteAdjoint, step },
             (None, None) => Status::default(),
         })
-    }
-}
-
-fn row_of<T: Real>(rows: &[T], row: usize) -> Row<T> {
-    let mut out = [T::ZERO; LANES];
-    out.copy_from_slice(&rows[row * LANES..(row + 1) * LANES]);
-    out
-}
-
-fn write_row<T: Real>(memory: &mut [T], port: Address, frame: usize, row: usize, values: &Row<T>) {
-    let start = port.at(frame) + row * LANES;
-    memory[start..start + LANES].copy_from_slice(values);
-}
-
-fn write_rows<T: Real>(memory: &mut [T], port: Address, frame: usize, values: &[T]) {
-    let start = port.at(frame);
-    memory[start..start + values.len()].copy_from_slice(values);
-}
-
-fn read_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, length: usize, to: &mut [T]) {
-    for (row, address) in to.chunks_exact_mut(length).zip(rows) {
-        row.copy_from_slice(&memory[address.at(frame)..][..length]);
-    }
-}
-
-fn add_rows<T: Real>(memory: &[T], rows: &[Address], frame: usize, length: usize, to: &mut [T]) {
-    for (row, address) in to.chunks_exact_mut(length).zip(rows) {
-        for (sum, value) in row.iter_mut().zip(&memory[address.at(frame)..][..length]) {
-            *sum += *value;
-        }
-    }
-}
-
-/// Records the first interval at which a sample's part of `values` was not finite.
-fn mark<T: Real>(failed: &mut [Option<u32>; LANES], values: &[T], rows: Rows, interval: usize) {
-    for row in values.chunks_exact(rows.length) {
-        for (place, value) in row.iter().enumerate().take(rows.places()) {
-            if !value.is_finite() {
-                failed[rows.entry(0, place).0].get_or_insert(interval as u32);
-            }
-        }
     }
 }

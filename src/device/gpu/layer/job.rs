@@ -1,8 +1,9 @@
 //! Jobs in the layer schedule: what is run and read back for [`Device`](crate::device::Device).
 
 use super::Layers;
-use super::forward::{Keep, Prepared, Stretch};
+use super::forward::Stretch;
 use super::link::Place;
+use super::prepare::{Keep, Prepared};
 use super::recording::Recording;
 use crate::device::gpu::job::{Forward, refuse_members, status};
 use crate::device::gpu::memory::{Memory, Slot};

@@ -2,8 +2,8 @@
 //!
 //! It runs every model: those on grids, and per-sample networks of any width. `link` turns programs into steps over an
 //! arena, `layout` into the table that kernels read and the commands that run it, `plan` cuts a batch into chunks and
-//! segments, `source` assembles the kernels, `recording` submits dispatches; `forward` and `reverse` record the passes of
-//! a chunk, `job` answers the device's calls.
+//! segments, `source` assembles the kernels, `recording` submits dispatches; `prepare` makes a job ready, `forward` and `reverse` record the
+//! passes of a chunk, `job` answers the device's calls.
 
 mod forward;
 mod job;
@@ -11,6 +11,7 @@ mod layout;
 mod link;
 mod params;
 mod plan;
+mod prepare;
 mod recording;
 mod reverse;
 mod source;

@@ -1,10 +1,11 @@
 //! Reverse passes of the layer schedule: the exact reverse of the steps taken, call by call.
 
 use super::Layers;
-use super::forward::{Prepared, Stretch};
+use super::forward::Stretch;
 use super::layout::KernelName;
 use super::link::Place;
 use super::params::Params;
+use super::prepare::Prepared;
 use super::recording::Recording;
 use crate::device::gpu::memory::Slot;
 use crate::device::gpu::params::Params as Shared;
