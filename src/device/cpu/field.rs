@@ -1,7 +1,7 @@
 //! Operations on the planes of one sample: correlations, the gradients of their kernels, sums.
 
 use super::correlate::Correlate;
-use super::link::{Factors, Linked};
+use super::link::{Factors, Linked, Step};
 use super::matrix::{PANEL, Vector};
 use super::plane::Planes;
 use super::weights::{WeightGradient, WeightValues};
@@ -18,6 +18,24 @@ pub struct Scratch<T> {
     factors: Vec<T>,
     offsets: Vec<usize>,
     rows: Vec<usize>,
+}
+
+/// Numbers of scratch that a linked program needs, at most.
+pub fn scratch_size(linked: &Linked) -> usize {
+    let Some(planes) = &linked.planes else { return 0 };
+    // Channels padded and spread, and numbers of results.
+    let mut most = [0; 3];
+    for step in &linked.steps {
+        let needs = match step {
+            Step::Correlate { factors: Factors::Stencil { .. }, .. } => [1, 1, planes.rimmed],
+            Step::Correlate { transposed: false, channels, .. } => [channels[0], 0, channels[1] * planes.positions],
+            Step::Correlate { channels, .. } => [0, channels[0], channels[1] * planes.rimmed],
+            Step::Kernel { channels, .. } => [channels[0], channels[1], 0],
+            _ => [0; 3],
+        };
+        most = std::array::from_fn(|i| most[i].max(needs[i]));
+    }
+    most[0] * planes.padded + most[1] * planes.spread + most[2]
 }
 
 /// Operands of a correlation: channels read and written, what lies beyond the rim, first numbers in memory.

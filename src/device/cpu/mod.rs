@@ -220,14 +220,16 @@ impl<T: Vector> Device for Cpu<T> {
         let in_flight = rayon::current_num_threads().min(tiles);
         let (state, stages) = (self.model.state.len() * self.rows.length, self.tableau.stages());
         let frames = grid.substeps() * stages * self.evolve_reverse.frame;
-        // Frames and the state of every interval that is kept; the rates of the stages.
-        let reverse = |intervals: usize| self.evolve_reverse.work + intervals * (frames + state) + stages * state;
+        // Scratch of the steps; rates or cotangents of the stages, the state and its cotangent.
+        let fixed = field::scratch_size(&self.evolve_reverse) + (stages + 2) * state;
+        // Frames and the state of every interval that is kept.
+        let reverse = |intervals: usize| fixed + self.evolve_reverse.work + intervals * (frames + state);
         let (keeps, numbers) = match plan {
             Plan::OnePass => (format!("all stages of {in_flight} tiles at a time"), in_flight * reverse(intervals)),
             Plan::StoreAll => (format!("all stages of all {tiles} tiles"), tiles * reverse(intervals)),
             Plan::Segments { steps } => {
                 let checkpoints = tiles * intervals.div_ceil(steps) * state;
-                let forward = self.evolve.work + self.evolve.frame + stages * state;
+                let forward = field::scratch_size(&self.evolve) + self.evolve.work + self.evolve.frame + stages * state;
                 let words = format!("states every {steps} intervals, stages of {in_flight} tiles at a time");
                 (words, checkpoints + in_flight * (forward + reverse(steps.min(intervals))))
             }
