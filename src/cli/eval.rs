@@ -6,7 +6,7 @@ use crate::data::DataError;
 use crate::data::npz::{Array, Arrays, Dim, Element, write_npz};
 use crate::device::{self, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
 use crate::model::{Model, load_weights};
-use crate::study::Study;
+use crate::study::{Stability, Study};
 use anyhow::bail;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,10 @@ pub struct EvalArguments {
 pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.model, false)?;
     let model = study.model()?;
+    let stability = Stability::of(&model, &[vec![0.0; model.state.len()]]);
+    if let Some(warning) = stability.and_then(|s| s.warning(&model, "solver")) {
+        tracing::warn!("{warning}");
+    }
     let device = arguments.device.open(&model)?;
     if device.description().starts_with("gpu") {
         // Which of several adapters it is, and whether it is a software one.
