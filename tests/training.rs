@@ -10,8 +10,9 @@ mod optimiser;
 #[path = "training/resume.rs"]
 mod resume;
 
-use common::{SPRING, model, windows};
-use greybox::device::{Device, Trajectories, cpu::Cpu};
+use common::run::{Run, settings};
+use common::{SPRING, model};
+use greybox::device::{Device, cpu::Cpu};
 use greybox::model::Model;
 use greybox::program::Weights;
 use greybox::train::{EpochMetrics, TrainConfig, Trained, Training};
@@ -22,21 +23,9 @@ fn spring() -> Model {
     model(toml, SPRING)
 }
 
-fn settings() -> TrainConfig {
-    TrainConfig { epochs: 8, batch: 16, rate: [1e-2, 1e-3], checkpoint_every: 2, ..TrainConfig::default() }
-}
-
-/// A training run on 40 windows with 24 for validation.
-struct Run {
-    model: Model,
-    train: Trajectories,
-    validation: Trajectories,
-    config: TrainConfig,
-}
-
 impl Run {
     fn new(config: TrainConfig) -> Run {
-        Run { model: spring(), train: windows(40, 1), validation: windows(24, 2), config }
+        Run::of(spring(), config)
     }
 
     fn on<'a>(&'a self, device: &'a dyn Device) -> Training<'a> {

@@ -10,15 +10,16 @@ use super::sweep::Criterion;
 use crate::data::{Episode, Windows};
 use crate::device::reference::evaluate_plain;
 use crate::model::{Model, StageObservable, Sums, ThetaSpec};
+use crate::program::{Operation, Program, Value};
 use crate::solve::tableau;
 use rayon::prelude::*;
-use std::time::Instant;
 
 /// Windows used of fields, evenly chosen: a frame holds a value for every cell.
 const FIELD_WINDOWS: usize = 12;
 
-/// Seconds that a search may take where physics has to be evaluated at every θ.
-const SECONDS: f64 = 8.0;
+/// Operations of physics that a search may take where it has to be evaluated at every θ: a few seconds. Counted and not
+/// timed, so that every machine finds the same minimum.
+const OPERATIONS: f64 = 1e9;
 
 /// States and their time derivatives at the stage times, or the frames, of a set of windows.
 pub struct Oracle<'a> {
@@ -159,15 +160,14 @@ impl<'a> Oracle<'a> {
             free.iter().zip(unit).for_each(|(i, u)| theta[*i] = specs[*i].at(*u));
             theta
         };
-        let start = Instant::now();
         let direct = |unit: &[f64]| self.sums(&at(unit));
         let surface = Surface::fit(free.len(), &direct);
-        let each = start.elapsed().as_secs_f64() / surface.evaluations as f64;
-        // The squares of a coarse grid and five finer ones, as many as there is time for.
+        let each = (self.points.len() * operations(&self.model.physics)) as f64;
+        // The squares of a coarse grid and five finer ones.
         let rounds = 6.0;
         let points = match surface.exact {
             true => 41,
-            false => ((SECONDS / each / rounds).powf(1.0 / free.len() as f64) as usize).clamp(5, 41),
+            false => ((OPERATIONS / each / rounds).powf(1.0 / free.len() as f64) as usize).clamp(5, 41),
         };
         let sums = |unit: &[f64]| if surface.exact { surface.sums(unit) } else { direct(unit) };
         let vague = |criterion: &Criterion| {
@@ -181,6 +181,18 @@ impl<'a> Oracle<'a> {
         };
         criteria.iter().map(least).collect()
     }
+}
+
+/// Operations of one evaluation of a program, maps and stencils in all cells.
+fn operations(program: &Program) -> usize {
+    let of = |value: &Value| {
+        let each = match &value.operation {
+            Operation::Map { function, .. } => function.operations(),
+            _ => value.width,
+        };
+        program.cells(value.field) * each.max(1)
+    };
+    program.values.iter().map(of).sum()
 }
 
 /// The windows that the oracle of a model uses.
@@ -218,8 +230,6 @@ struct Surface {
     stage_count: f64,
     /// Whether the polynomials predict the sums elsewhere.
     exact: bool,
-    /// Evaluations it took.
-    evaluations: usize,
 }
 
 impl Surface {
@@ -236,13 +246,7 @@ impl Surface {
             coefficients.push([0, 1, 2].map(|q| up[q] - down[q]));
             coefficients.push([0, 1, 2].map(|q| 2.0 * (up[q] + down[q] - 2.0 * middle.stages[q])));
         }
-        let mut surface = Surface {
-            dimensions,
-            coefficients,
-            stage_count: middle.stage_count,
-            exact: true,
-            evaluations: 3 * dimensions + 2,
-        };
+        let mut surface = Surface { dimensions, coefficients, stage_count: middle.stage_count, exact: true };
         if dimensions == 2 {
             let corner = at(&[(0, 0.5), (1, 0.5)]).stages;
             let without = surface.sums(&[1.0, 1.0]).stages;

@@ -1,4 +1,7 @@
-//! Texts of models on grids.
+//! Texts of models on grids, and random cases of them.
+
+use super::Case;
+use greybox::model::Model;
 
 /// `[grid]` and the rest of a model file.
 pub fn toml(size: &str, boundary: &str, method: &str, dt: f64, rest: &str) -> String {
@@ -28,10 +31,10 @@ fn features_conv(s: State, t: f32) -> array<f32, 3> { return array<f32, 3>(s.u, 
 fn features_sample(theta: Theta, u: Input, t: f32) -> array<f32, 3> { return array<f32, 3>(10.0 * theta.a, u.wind, t); }
 fn features_see(s: State) -> array<f32, 1> { return array<f32, 1>(s.u); }
 fn fields(s: State, near: Near, theta: Theta, cell: array<f32, 2>) -> Fields {
-    return Fields(s.u * (cell[0] + theta.b), s.v * s.v + 0.3 * near.laplacian.u);
+    return Fields(s.u * (cell[0] + theta.b), s.v * s.v + 0.02 * near.laplacian.u);
 }
 fn rhs(s: State, near: Near, f: State, conv: array<f32, 2>, sample: array<f32, 2>, own: Fields, around: NearFields) -> State {
-    var rate = State(f.u - around.dx.flux + conv[0], f.v + sample[0] * near.laplacian.v + around.laplacian.potential);
+    var rate = State(f.u - around.dx.flux + conv[0], f.v + sample[0] * near.laplacian.v + 0.02 * around.laplacian.potential);
     if (s.u > 0.2) { rate.u -= sqrt(s.u) * sample[1]; } else { rate.u += conv[1] * own.flux; }
     return rate;
 }
@@ -66,3 +69,32 @@ weight = 0.01
 kind = \"orthogonality\"
 weight = 0.01
 ";
+
+/// Diffusion of one component, decay of the other.
+pub const DIFFUSION: &str = "struct State { u: f32, v: f32 }
+    fn physics(s: State, near: Near) -> State { return State(0.1 * near.laplacian.u, -s.v); }";
+
+/// A convolution with a penalty.
+pub fn convolution(channels: &str, activation: &str, normalise: bool) -> String {
+    format!(
+        "[net.g]\nkind = \"conv\"\nchannels = {channels}\nactivation = \"{activation}\"\nnormalise = {normalise}\n\
+         [[penalty]]\nkind = \"log_least_action\"\nweight = 0.1\n"
+    )
+}
+
+/// Waves driven by the gradient of a scalar network in every cell.
+pub const GRADIENT: &str = "struct State { q: f32, p: f32 }
+    fn physics(s: State, near: Near) -> State { return State(s.p, 0.2 * near.laplacian.q); }
+    fn features(s: State) -> array<f32, 2> { return array<f32, 2>(s.q, s.p); }
+    fn rhs(f: State, h: array<f32, 2>) -> State { return State(f.q + h[1], f.p - h[0]); }";
+
+/// Its network and penalty.
+pub const GRADIENT_NET: &str =
+    "[net.h]\nkind = \"gradient\"\nhidden = [5, 4]\n[[penalty]]\nkind = \"least_action\"\nweight = 0.1\n";
+
+/// Small states and weights, so that nothing grows until rounding, or one term alone, decides a comparison.
+pub fn small(model: &Model, count: usize, steps: usize, seed: u64) -> Case {
+    let mut case = Case::random(model, count, steps, seed, 0.4);
+    case.weights.values.iter_mut().for_each(|w| *w *= 0.4);
+    case
+}

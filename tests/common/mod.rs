@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod grids;
+pub mod run;
 pub mod three_ways;
 
 use greybox::device::{Device, Job, Start, Trajectories, cpu::Cpu};

@@ -2,7 +2,7 @@
 //! schedule runs.
 
 use super::{BOTH, BUDGET, Judge, SCHEDULES, agree, compute, open, open_within};
-use crate::common::grids::{BOUNDARIES, COMPOSED, NETS, toml};
+use crate::common::grids::{BOUNDARIES, COMPOSED, DIFFUSION, GRADIENT, GRADIENT_NET, NETS, convolution, small, toml};
 use crate::common::{Case, Tolerance, assert_close, model};
 use greybox::device::gpu::{Gpu, Schedule};
 use greybox::device::{Device, Job, Start, StatusCode, cpu::Cpu};
@@ -12,13 +12,6 @@ const LAYER: [Schedule; 1] = [Schedule::Layer];
 
 fn judge(model: &Model, name: &str, case: &Case) {
     Judge::new(model, &LAYER).agree(name, &case.job(model));
-}
-
-/// Small states and weights, so that nothing grows beyond what f32 can tell apart.
-fn small(model: &Model, count: usize, steps: usize, seed: u64) -> Case {
-    let mut case = Case::random(model, count, steps, seed, 0.4);
-    case.weights.values.iter_mut().for_each(|w| *w *= 0.4);
-    case
 }
 
 #[test]
@@ -56,8 +49,6 @@ fn everything_that_a_job_says() {
 
 #[test]
 fn convolutions_of_many_shapes() {
-    let wgsl = "struct State { u: f32, v: f32 }
-        fn physics(s: State, near: Near) -> State { return State(0.1 * near.laplacian.u, -s.v); }";
     let cases = [
         ("[4, 3]", "replicate", "[3, 4]", "leaky_relu", true),
         ("[3, 6]", "zero", "[33]", "tanh", false),
@@ -65,23 +56,15 @@ fn convolutions_of_many_shapes() {
         ("[17, 31]", "replicate", "[6, 9]", "sin", false),
     ];
     for (size, boundary, channels, activation, normalise) in cases {
-        let rest = format!(
-            "[net.g]\nkind = \"conv\"\nchannels = {channels}\nactivation = \"{activation}\"\nnormalise = {normalise}\n\
-             [[penalty]]\nkind = \"log_least_action\"\nweight = 0.1\n"
-        );
-        let model = model(&toml(size, boundary, "midpoint", 0.1, &rest), wgsl);
+        let rest = convolution(channels, activation, normalise);
+        let model = model(&toml(size, boundary, "midpoint", 0.1, &rest), DIFFUSION);
         judge(&model, &format!("{channels} channels on {size}, {boundary}"), &small(&model, 3, 2, 8));
     }
 }
 
 #[test]
 fn gradient_networks_in_cells() {
-    let wgsl = "struct State { q: f32, p: f32 }
-        fn physics(s: State, near: Near) -> State { return State(s.p, 0.2 * near.laplacian.q); }
-        fn features(s: State) -> array<f32, 2> { return array<f32, 2>(s.q, s.p); }
-        fn rhs(f: State, h: array<f32, 2>) -> State { return State(f.q + h[1], f.p - h[0]); }";
-    let rest = "[net.h]\nkind = \"gradient\"\nhidden = [5, 4]\n[[penalty]]\nkind = \"least_action\"\nweight = 0.1\n";
-    let model = model(&toml("[3, 4]", "periodic", "rk4", 0.1, rest), wgsl);
+    let model = model(&toml("[3, 4]", "periodic", "rk4", 0.1, GRADIENT_NET), GRADIENT);
     judge(&model, "gradient network in cells", &Case::random(&model, 5, 2, 9, 0.7));
 }
 

@@ -2,10 +2,11 @@
 //! checkpoint and whatever the speed; draws from every prior; divergence and lost adapters.
 
 use super::{SCHEDULES, open};
-use crate::common::{SPRING, Tolerance, assert_close, model, windows};
+use crate::common::run::{Run, settings};
+use crate::common::{SPRING, Tolerance, assert_close, model};
 use greybox::device::gpu::Gpu;
 use greybox::device::{Device, Start, Trajectories, cpu::Cpu};
-use greybox::model::{Model, Objective};
+use greybox::model::Objective;
 use greybox::program::Weights;
 use greybox::rng::{Purpose, Stream};
 use greybox::train::{Checkpoint, EpochMetrics, TrainConfig, TrainError, Trained, Training};
@@ -15,21 +16,9 @@ const TOML: &str = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0
                     [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"orthogonality\"\nweight = 0.01\n\
                     [[penalty]]\nkind = \"log_least_action\"\nweight = 0.001\n";
 
-fn settings() -> TrainConfig {
-    TrainConfig { epochs: 8, batch: 16, rate: [1e-2, 1e-3], checkpoint_every: 2, ..TrainConfig::default() }
-}
-
-/// A training run on 40 windows with 24 for validation.
-struct Run {
-    model: Model,
-    train: Trajectories,
-    validation: Trajectories,
-    config: TrainConfig,
-}
-
 impl Run {
     fn new(config: TrainConfig) -> Run {
-        Run { model: model(TOML, SPRING), train: windows(40, 1), validation: windows(24, 2), config }
+        Run::of(model(TOML, SPRING), config)
     }
 
     fn on(

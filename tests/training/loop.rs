@@ -107,7 +107,7 @@ fn divergence_names_the_sample_the_step_and_theta() {
     let wgsl = "struct State { x: f32 }\nstruct Theta { rate: f32 }\n\
                 fn physics(s: State, theta: Theta) -> State { return State(theta.rate * s.x * s.x); }";
     let model = model(toml, wgsl);
-    let mut train = super::windows(3, 1);
+    let mut train = crate::common::windows(3, 1);
     train.steps = 12;
     train.targets = Some(vec![0.0; 3 * 12]);
     // 1e3 squares to 1e6, 1e12, 1e24 and leaves f32 in the fourth interval; −0.1 stays small.
@@ -135,7 +135,7 @@ fn a_derivative_that_is_not_finite_is_an_error_and_changes_no_weight() {
                 [solver]\nmethod = \"euler\"\ndt = 1.0\n";
     let wgsl = "struct State { x: f32 }\nfn physics(s: State) -> State { return State(0.0); }\n\
                 fn rhs(s: State, g: array<f32, 1>) -> State { return State(sqrt(s.x * g[0] * g[0])); }";
-    let mut train = super::windows(2, 1);
+    let mut train = crate::common::windows(2, 1);
     train.targets = Some(vec![1.0; 2 * 5]);
     train.start = Start::States(vec![0.5, 0.0]);
     let run = Run { model: model(toml, wgsl), validation: train.clone(), train, config: settings() };

@@ -8,7 +8,7 @@ use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, Start, Status, StatusCode, Wanted};
-use crate::model::Sums;
+use crate::model::{Seeds, Sums};
 use std::sync::MutexGuard;
 
 /// Sums, status, states and predictions.
@@ -118,12 +118,7 @@ impl Fused {
         self.submit(memory, &recording, 1)?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
         let (terms, seeds) = reduce(job, job.objective, &sums);
-        let seeds: Vec<f32> = seeds
-            .iter()
-            .flat_map(|s| [s.squared_error, s.stages[0], s.stages[1], s.stages[2]])
-            .map(|x| x as f32)
-            .collect();
-        self.context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&seeds));
+        write_seeds(&self.context, memory, &seeds);
         let mut recording = Recording::default();
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         self.record_gradient(&mut recording, &prepared, encode, weights);
@@ -183,4 +178,11 @@ pub fn refuse_members(context: &Context, job: &Job) -> Result<(), DeviceError> {
         return Ok(());
     }
     Err(context.error("a batch with several members of a population", "run one member at a time, or --device cpu"))
+}
+
+/// Uploads the derivatives of the objective that the reverse pass starts from, four numbers per group.
+pub fn write_seeds(context: &Context, memory: &Memory, seeds: &[Seeds]) {
+    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.stages[0], s.stages[1], s.stages[2]]);
+    let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
+    context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
 }

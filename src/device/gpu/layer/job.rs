@@ -5,7 +5,7 @@ use super::forward::Stretch;
 use super::link::Place;
 use super::prepare::{Keep, Prepared};
 use super::recording::Recording;
-use crate::device::gpu::job::{Forward, refuse_members, status};
+use crate::device::gpu::job::{Forward, refuse_members, status, write_seeds};
 use crate::device::gpu::memory::{Memory, Slot};
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, MemoryPlan, Status, Wanted};
@@ -82,12 +82,7 @@ impl Layers {
         recording.finish()?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
         let (terms, seeds) = reduce(job, job.objective, &sums);
-        let seeds: Vec<f32> = seeds
-            .iter()
-            .flat_map(|s| [s.squared_error, s.stages[0], s.stages[1], s.stages[2]])
-            .map(|x| x as f32)
-            .collect();
-        self.context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&seeds));
+        write_seeds(&self.context, memory, &seeds);
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         if weights {
             self.clear_partials(&mut recording)?;
