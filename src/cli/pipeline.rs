@@ -4,7 +4,7 @@ use super::Failure;
 use super::device::DeviceArguments;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision, Start};
+use crate::device::{Device, Precision};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
@@ -311,11 +311,11 @@ fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure
 /// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.
 fn note_stability(model: &Model, prepared: &Prepared) {
     let (cells, k) = (model.cells(), model.output_len());
-    let first = match &prepared.train.start {
-        Start::Observations(values) | Start::States(values) => values,
-    };
+    let windows = &prepared.dataset.train;
     let range = |output: usize| {
-        let of_output = first.chunks(k).flat_map(|frame| frame[output * cells..(output + 1) * cells].iter().copied());
+        let of_output = (0..windows.count)
+            .flat_map(|w| windows.initial(w).chunks(k).flat_map(|frame| &frame[output * cells..(output + 1) * cells]))
+            .copied();
         of_output.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
     };
     let position = |name: &String| model.outputs.iter().position(|output| output == name);

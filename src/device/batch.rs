@@ -8,9 +8,10 @@ use crate::solve::TimeGrid;
 /// Where rollouts start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Start {
-    /// Given states, `[count, n]`.
+    /// Given states, `[count, n]`; integrated ones (see [`Model::lift`]) where the model has several rollouts.
     States(Vec<f64>),
-    /// Observations, `[count, k]`, turned into states by the model's encode program.
+    /// Observed windows, `[count, frames, k]`, turned into states by the model's encode program; one frame unless the
+    /// model says otherwise.
     Observations(Vec<f64>),
 }
 
@@ -128,7 +129,7 @@ impl<'a> Job<'a> {
     /// Checks every length and every value that a rollout reads.
     pub fn check(&self, model: &Model) -> Result<(), DeviceError> {
         let t = self.trajectories;
-        let (n, p, m, k) = (model.state_len(), model.theta.len(), model.inputs.len(), model.output_len());
+        let (n, p, m, k) = (model.integrated_len(), model.theta.len(), model.inputs.len(), model.output_len());
         let expect = |name: &str, found: usize, expected: usize, shape: &str| {
             if found == expected {
                 return Ok(());
@@ -144,9 +145,15 @@ impl<'a> Job<'a> {
             return Err(DeviceError::shape("rows", message, "pick rows below the number of trajectories"));
         }
         match &t.start {
-            Start::States(s) => expect("s0", s.len(), t.count * n, "B x n")?,
+            Start::States(s) => {
+                expect("s0", s.len(), t.count * n, "B x n")?;
+                if model.has_encoders() {
+                    let message = "initial states where the model has networks that encode the observed window";
+                    return Err(DeviceError::shape("s0", message.into(), "give the observed window in place of s0"));
+                }
+            }
             Start::Observations(y) => {
-                expect("first observation", y.len(), t.count * k, "B x k")?;
+                expect("observed window", y.len(), t.count * model.window_len(), "B x frames x k")?;
                 if model.encode.is_none() {
                     return Err(DeviceError::shape(
                         "first observation",

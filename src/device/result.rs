@@ -82,6 +82,8 @@ pub struct Evaluation {
     pub terms: Vec<ObjectiveTerms>,
     /// Sums of each sample, before its multiplicity.
     pub sums: Vec<Sums>,
+    /// Points of each group, `[points, width]`; empty unless a penalty is made of pairs.
+    pub points: Vec<Vec<f64>>,
     /// Status of each sample.
     pub status: Vec<Status>,
 }
@@ -127,7 +129,13 @@ pub struct Gradient {
 }
 
 /// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples.
-pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
+/// `points` holds those of every group, or nothing.
+pub(super) fn reduce(
+    job: &Job,
+    objective: &Objective,
+    sums: &[Sums],
+    points: &[Vec<f64>],
+) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
     let per_group = job.per_group();
     (0..job.groups)
         .map(|group| {
@@ -135,7 +143,7 @@ pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<Ob
             for (sample, sums) in sums.iter().enumerate().skip(group * per_group).take(per_group) {
                 total.add(sums, job.multiplicity(sample));
             }
-            objective.evaluate(&total)
+            objective.evaluate(&total, points.get(group).map_or(&[], |p| p))
         })
         .unzip()
 }

@@ -2,7 +2,7 @@
 
 use super::sweep::{Sweep, sweep};
 use crate::device::DeviceError;
-use crate::model::{Model, Objective, StageObservable};
+use crate::model::{Model, Objective, Observable};
 use serde::Deserialize;
 
 /// `[landscape]`
@@ -78,7 +78,7 @@ pub fn landscape(
     let together = objective.penalties_alone().filter(|o| o.penalties.iter().filter(|p| p.weight > 0.0).count() > 1);
     let names = ["rmse", "objective"].into_iter().chain(together.as_ref().map(|_| PENALTIES)).map(String::from);
     let penalties = objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
-    let ingredients = StageObservable::ALL.iter().map(|o| format!("mean/{}", o.name()));
+    let ingredients = Observable::BASE.iter().map(|o| format!("mean/{}", o.name()));
     let mut quantities: Vec<(String, Vec<f64>)> =
         names.chain(penalties).chain(ingredients).map(|n| (n, vec![f64::NAN; count])).collect();
     let mut failures = vec![0.0; count];

@@ -8,7 +8,9 @@ mod oracle;
 mod prepare;
 mod questions;
 mod simulate;
+mod spline;
 mod stability;
+mod surface;
 mod sweep;
 
 pub use estimate::{Estimate, EstimateConfig, estimate};

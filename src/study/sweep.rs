@@ -18,6 +18,8 @@ pub struct Criterion {
 pub struct PointSums {
     /// One entry per block, in the order of the blocks.
     pub blocks: Vec<Sums>,
+    /// Points of all trajectories, for penalties made of pairs; they do not follow a resampling of blocks.
+    pub points: Vec<f64>,
     /// Trajectories that left the finite numbers.
     pub failures: usize,
     /// The first of them and its step.
@@ -40,7 +42,7 @@ impl PointSums {
         for (i, block) in self.blocks.iter().enumerate() {
             total.add(block, multiplicity(i));
         }
-        objective.evaluate(&total).0
+        objective.evaluate(&total, &self.points).0
     }
 }
 
@@ -101,7 +103,7 @@ pub fn sweep(
             weights: sweep.weights,
             objective: &objective,
         };
-        let evaluation = sweep.device.evaluate(&job)?;
+        let mut evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];
             for (i, sums) in evaluation.sums[g * n..(g + 1) * n].iter().enumerate() {
@@ -111,7 +113,8 @@ pub fn sweep(
             let failed = |s: &&Status| s.code != StatusCode::Ok;
             let failures = status.iter().filter(failed).count();
             let first_failure = status.iter().enumerate().find(|(_, s)| failed(s)).map(|(i, s)| (i, s.step));
-            if !receive(*index, point, PointSums { blocks, failures, first_failure }) {
+            let points = evaluation.points.get_mut(g).map_or(Vec::new(), std::mem::take);
+            if !receive(*index, point, PointSums { blocks, points, failures, first_failure }) {
                 return Ok(());
             }
         }

@@ -42,7 +42,7 @@ impl<'a> ResidentDescent<'a> {
             .penalties
             .iter()
             .map(|penalty| {
-                let (base, logarithm) = penalty.code();
+                let (base, logarithm) = penalty.code().unwrap_or_default();
                 [base as f32, if logarithm { 1.0 } else { 0.0 }, penalty.weight as f32, 0.0]
             })
             .collect();

@@ -8,7 +8,7 @@ use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, Start, Status, StatusCode, Wanted};
-use crate::model::{Seeds, Sums};
+use crate::model::{MOST_OBSERVABLES, Seeds, Sums};
 use std::sync::MutexGuard;
 
 /// Sums, status, states and predictions.
@@ -47,8 +47,9 @@ impl Fused {
         let sums = (0..samples).map(|s| Sums {
             squared_error: value(1, s),
             present: value(2, s),
-            stages: [value(3, s), value(4, s), value(5, s)],
+            observables: observables([value(3, s), value(4, s), value(5, s)]),
             stage_count,
+            entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });
         Ok((sums.collect(), words[..samples].iter().map(|w| status(*w)).collect()))
     }
@@ -117,13 +118,19 @@ impl Fused {
         }
         self.submit(memory, &recording, 1)?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
-        let (terms, seeds) = reduce(job, job.objective, &sums);
+        let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
         write_seeds(&self.context, memory, &seeds);
         let mut recording = Recording::default();
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         self.record_gradient(&mut recording, &prepared, encode, weights);
         self.submit(memory, &recording, 1)?;
-        self.read_gradient(memory, job, &prepared, wanted, Evaluation { terms, sums, status: Vec::new() })
+        self.read_gradient(
+            memory,
+            job,
+            &prepared,
+            wanted,
+            Evaluation { terms, sums, status: Vec::new(), points: Vec::new() },
+        )
     }
 
     fn read_gradient(
@@ -161,6 +168,11 @@ impl Fused {
     }
 }
 
+/// The base observables as the first of all.
+pub fn observables(base: [f64; 3]) -> [f64; MOST_OBSERVABLES] {
+    std::array::from_fn(|i| base.get(i).copied().unwrap_or(0.0))
+}
+
 /// A status as kernels write it.
 pub fn status(word: u32) -> Status {
     let code = match word >> 24 {
@@ -182,7 +194,7 @@ pub fn refuse_members(context: &Context, job: &Job) -> Result<(), DeviceError> {
 
 /// Uploads the derivatives of the objective that the reverse pass starts from, four numbers per group.
 pub fn write_seeds(context: &Context, memory: &Memory, seeds: &[Seeds]) {
-    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.stages[0], s.stages[1], s.stages[2]]);
+    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.observables[0], s.observables[1], s.observables[2]]);
     let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
     context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
 }

@@ -5,7 +5,7 @@ use super::forward::Stretch;
 use super::link::Place;
 use super::prepare::{Keep, Prepared};
 use super::recording::Recording;
-use crate::device::gpu::job::{Forward, refuse_members, status, write_seeds};
+use crate::device::gpu::job::{Forward, observables, refuse_members, status, write_seeds};
 use crate::device::gpu::memory::{Memory, Slot};
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, MemoryPlan, Status, Wanted};
@@ -81,7 +81,7 @@ impl Layers {
         }
         recording.finish()?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
-        let (terms, seeds) = reduce(job, job.objective, &sums);
+        let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
         write_seeds(&self.context, memory, &seeds);
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         if weights {
@@ -122,7 +122,12 @@ impl Layers {
                 *to = f32::from_bits(from) as f64;
             }
         }
-        Ok(Gradient { evaluation: Evaluation { terms, sums, status }, weights: gradient, theta, start })
+        Ok(Gradient {
+            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
+            weights: gradient,
+            theta,
+            start,
+        })
     }
 
     /// Where the derivatives by the initial state and by θ stand: place, numbers, cells.
@@ -154,8 +159,9 @@ impl Layers {
         let sums = (0..samples).map(|s| Sums {
             squared_error: value(1, s),
             present: words[2 * stride + s] as f64,
-            stages: [value(3, s), value(4, s), value(5, s)],
+            observables: observables([value(3, s), value(4, s), value(5, s)]),
             stage_count,
+            entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });
         Ok((sums.collect(), words[..samples].iter().map(|w| status(*w)).collect()))
     }
