@@ -193,16 +193,12 @@ impl Pipeline {
             )
             .into());
         };
-        let epochs = self.study.train.as_ref().map_or(0, |t| t.epochs);
-        if c.epoch < epochs {
-            eprintln!("note: this training stopped after epoch {} of {epochs}; `greybox train` continues it", c.epoch);
+        let config = self.study.section(&self.study.train, "train")?;
+        if c.epoch < config.epochs && !c.members.iter().all(|m| m.ended.is_some()) {
+            let (done, epochs) = (c.epoch, config.epochs);
+            eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
         }
-        Ok(Trained {
-            last: Weights { members: 1, values: c.weights },
-            best: Weights { members: 1, values: c.best },
-            history: c.history,
-            interrupted: false,
-        })
+        Ok(c.trained(&self.model, config))
     }
 
     /// The weights that estimates use.

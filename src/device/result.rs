@@ -128,8 +128,8 @@ pub struct Gradient {
     pub start: Vec<f64>,
 }
 
-/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples.
-/// `points` holds those of every group, or nothing.
+/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples, with the
+/// group's factors of loss and penalties. `points` holds those of every group, or nothing.
 pub(super) fn reduce(
     job: &Job,
     objective: &Objective,
@@ -143,7 +143,13 @@ pub(super) fn reduce(
             for (sample, sums) in sums.iter().enumerate().skip(group * per_group).take(per_group) {
                 total.add(sums, job.multiplicity(sample));
             }
-            objective.evaluate(&total, points.get(group).map_or(&[], |p| p))
+            let points = points.get(group).map_or(&[][..], |p| p);
+            match job.scales(group) {
+                None => objective.evaluate(&total, points),
+                Some([loss, penalty]) => objective
+                    .reweighted(loss * objective.loss_weight, |_, p| penalty * p.weight)
+                    .evaluate(&total, points),
+            }
         })
         .unzip()
 }

@@ -11,17 +11,15 @@ use crate::model::{Seeds, Sums};
 use crate::solve::Plan;
 use rayon::prelude::*;
 
-/// Consecutive tiles of one member that share a partial sum of weight gradients.
+/// Consecutive tiles of one member that share a partial sum of weight gradients. How a member's tiles are divided depends
+/// on that member alone, so that its sums have the same bits whatever other members there are.
 fn chunks(job: &Job, tiles: &[TileRange]) -> Vec<std::ops::Range<usize>> {
-    let longest = tiles.len().div_ceil(CHUNKS);
     let mut chunks: Vec<std::ops::Range<usize>> = Vec::new();
-    for (i, tile) in tiles.iter().enumerate() {
-        match chunks.last_mut() {
-            Some(last) if last.len() < longest && job.member(tiles[last.start].group) == job.member(tile.group) => {
-                last.end = i + 1;
-            }
-            _ => chunks.push(i..i + 1),
-        }
+    let mut first = 0;
+    for run in tiles.chunk_by(|a, b| job.member(a.group) == job.member(b.group)) {
+        let longest = run.len().div_ceil(CHUNKS);
+        chunks.extend((0..run.len()).step_by(longest).map(|i| first + i..first + (i + longest).min(run.len())));
+        first += run.len();
     }
     chunks
 }
