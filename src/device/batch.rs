@@ -78,6 +78,10 @@ pub struct Job<'a> {
     pub weights: &'a Weights,
     /// What is reduced, and differentiated.
     pub objective: &'a Objective,
+    /// Factor of every penalty's weight in each group; empty for 1.
+    pub penalty_scale: &'a [f64],
+    /// Factor of the loss in each group; empty for 1.
+    pub loss_scale: &'a [f64],
 }
 
 impl<'a> Job<'a> {
@@ -89,7 +93,18 @@ impl<'a> Job<'a> {
         weights: &'a Weights,
         objective: &'a Objective,
     ) -> Job<'a> {
-        Job { trajectories, rows, theta, multiplicity: None, groups: 1, members: &[], weights, objective }
+        Job {
+            trajectories,
+            rows,
+            theta,
+            multiplicity: None,
+            groups: 1,
+            members: &[],
+            weights,
+            objective,
+            penalty_scale: &[],
+            loss_scale: &[],
+        }
     }
 
     /// Number of samples.
@@ -110,6 +125,13 @@ impl<'a> Job<'a> {
     /// How often a sample counts.
     pub fn multiplicity(&self, sample: usize) -> f64 {
         self.multiplicity.map_or(1.0, |m| m[sample])
+    }
+
+    /// Factors of the loss and of every penalty in a group; `None` where both are 1.
+    pub fn scales(&self, group: usize) -> Option<[f64; 2]> {
+        let of = |scale: &[f64]| scale.get(group).copied().unwrap_or(1.0);
+        let scales = [of(self.loss_scale), of(self.penalty_scale)];
+        (scales != [1.0; 2]).then_some(scales)
     }
 
     /// The time grid of the job.
@@ -189,6 +211,15 @@ impl<'a> Job<'a> {
         if let Some(member) = (0..self.groups).map(|group| self.member(group)).find(|m| *m >= self.weights.members) {
             let message = format!("member {member} of a population of {}, counted from 0", self.weights.members);
             return Err(DeviceError::shape("members", message, "pick members below the number of those with weights"));
+        }
+        for (name, scale) in [("penalty scale", self.penalty_scale), ("loss scale", self.loss_scale)] {
+            if !scale.is_empty() {
+                expect(name, scale.len(), self.groups, "groups")?;
+            }
+            if let Some(found) = scale.iter().find(|s| !(s.is_finite() && **s >= 0.0)) {
+                let message = format!("a factor of {found}");
+                return Err(DeviceError::shape(name, message, "give finite factors of at least 0"));
+            }
         }
         let start = match &t.start {
             Start::States(v) | Start::Observations(v) => v,

@@ -126,7 +126,8 @@ pub struct Gradient {
     pub start: Vec<f64>,
 }
 
-/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples.
+/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples, with the
+/// group's factors of loss and penalties.
 pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
     let per_group = job.per_group();
     (0..job.groups)
@@ -135,7 +136,12 @@ pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<Ob
             for (sample, sums) in sums.iter().enumerate().skip(group * per_group).take(per_group) {
                 total.add(sums, job.multiplicity(sample));
             }
-            objective.evaluate(&total)
+            match job.scales(group) {
+                None => objective.evaluate(&total),
+                Some([loss, penalty]) => {
+                    objective.reweighted(loss * objective.loss_weight, |_, p| penalty * p.weight).evaluate(&total)
+                }
+            }
         })
         .unzip()
 }

@@ -221,14 +221,9 @@ fn minimise(
             .collect();
         let theta: Vec<f64> = thetas.iter().flat_map(|t| t.iter().copied().cycle().take(n * p)).collect();
         let job = Job {
-            trajectories: setting.trajectories,
-            rows: &rows,
-            theta: &theta,
             multiplicity: Some(&counts),
             groups,
-            members: &[],
-            weights: setting.weights,
-            objective: &criterion.objective,
+            ..Job::new(setting.trajectories, &rows, &theta, setting.weights, &criterion.objective)
         };
         let gradient = setting.device.gradient(&job, Wanted { weights: false, inputs: true })?;
         // From a tenth of the box down to a thousandth.

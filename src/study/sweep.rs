@@ -91,16 +91,7 @@ pub fn sweep(
         let part: Vec<(usize, Vec<f64>)> = points.by_ref().take(chunk).collect();
         let rows: Vec<u32> = part.iter().flat_map(|_| 0..n as u32).collect();
         let theta: Vec<f64> = part.iter().flat_map(|(_, t)| t.iter().copied().cycle().take(n * p)).collect();
-        let job = Job {
-            trajectories: sweep.trajectories,
-            rows: &rows,
-            theta: &theta,
-            multiplicity: None,
-            groups: part.len(),
-            members: &[],
-            weights: sweep.weights,
-            objective: &objective,
-        };
+        let job = Job { groups: part.len(), ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
         let evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];

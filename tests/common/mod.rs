@@ -139,15 +139,6 @@ impl Case {
 
     /// A job over all trajectories.
     pub fn job<'a>(&'a self, model: &'a Model) -> Job<'a> {
-        Job {
-            trajectories: &self.trajectories,
-            rows: &self.rows,
-            theta: &self.theta,
-            multiplicity: None,
-            groups: 1,
-            members: &[],
-            weights: &self.weights,
-            objective: &model.objective,
-        }
+        Job::new(&self.trajectories, &self.rows, &self.theta, &self.weights, &model.objective)
     }
 }

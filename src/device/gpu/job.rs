@@ -22,8 +22,10 @@ impl Fused {
     }
 
     /// Seats of a job's samples: a workgroup of either kernel has those of one member.
-    fn seats(&self, job: &Job) -> Seats {
-        Seats::new(job, self.shapes[0].samples.max(self.shapes[1].samples))
+    fn seats(&self, job: &Job) -> Result<Seats, DeviceError> {
+        let seats = Seats::new(job, self.shapes[0].samples.max(self.shapes[1].samples));
+        check_members(&self.context, &seats)?;
+        Ok(seats)
     }
 
     fn upload_job(
@@ -82,7 +84,7 @@ impl Fused {
         job.check(&self.model)?;
         let keep = if full { Keep::Trail } else { Keep::Sums };
         let memory = &mut *self.memory();
-        let seats = self.seats(job);
+        let seats = self.seats(job)?;
         let prepared = self.prepare(memory, job.trajectories, &seats, full, keep)?;
         self.upload_job(memory, job, &seats, &prepared)?;
         let encode = matches!(job.trajectories.start, Start::Observations(_));
@@ -130,7 +132,7 @@ impl Fused {
     pub(super) fn run_gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
         job.check(&self.model)?;
         let memory = &mut *self.memory();
-        let seats = self.seats(job);
+        let seats = self.seats(job)?;
         let prepared = self.prepare(memory, job.trajectories, &seats, false, Keep::Frames)?;
         self.upload_job(memory, job, &seats, &prepared)?;
         let blocks = [self.layout.blocks.as_slice(), &prepared.piece_words].concat();
@@ -195,6 +197,17 @@ pub fn status(word: u32) -> Status {
         _ => StatusCode::NonFiniteAdjoint,
     };
     Status { code, step: word & 0x00ff_ffff }
+}
+
+/// Refuses more members than a dispatch has layers of workgroups.
+pub fn check_members(context: &Context, seats: &Seats) -> Result<(), DeviceError> {
+    let (members, most) = (seats.runs().len(), context.limits.max_compute_workgroups_per_dimension as usize);
+    if members <= most {
+        return Ok(());
+    }
+    let message =
+        format!("a job with {members} members; the limit max_compute_workgroups_per_dimension is {most}");
+    Err(context.error(message, "run fewer members at a time, or use --device cpu"))
 }
 
 /// Weight gradients of all members of a job, from those that took part; the others have none.

@@ -5,6 +5,7 @@ use super::link::Place;
 use super::params::{Params, flags};
 use super::plan::{self, Allowed, Plan, Sizes};
 use super::recording::Recording;
+use crate::device::gpu::job::check_members;
 use crate::device::gpu::memory::{Memory, Slot};
 use crate::device::gpu::seats::{Pieces, Seats};
 use crate::device::{DeviceError, Job, Start};
@@ -170,6 +171,7 @@ impl Layers {
         let targets_at = start_times_at + if t.t0.is_empty() { 0 } else { count };
         let scales_at = targets_at + if t.targets.is_some() { count * t.steps * k } else { 0 };
         let seats = Seats::new(job, 1);
+        check_members(&self.context, &seats)?;
         let members = seats.runs().len();
         let (piece_words, pieces) = seats.pieces(&chunks(&sizes, &plan), layout.table.len());
         let lanes = plan.chunk.min(seats.longest()) * layout.cells;
