@@ -205,8 +205,7 @@ pub fn check_members(context: &Context, seats: &Seats) -> Result<(), DeviceError
     if members <= most {
         return Ok(());
     }
-    let message =
-        format!("a job with {members} members; the limit max_compute_workgroups_per_dimension is {most}");
+    let message = format!("a job with {members} members; the limit max_compute_workgroups_per_dimension is {most}");
     Err(context.error(message, "run fewer members at a time, or use --device cpu"))
 }
 

@@ -132,7 +132,11 @@ impl Seats {
     /// Position of the member on every seat among those that take part.
     pub fn members(&self) -> impl Iterator<Item = usize> {
         let ends = self.runs.iter().skip(1).map(|run| run.first).chain([self.len()]);
-        self.runs.iter().zip(ends).enumerate().flat_map(|(position, (run, end))| (run.first..end).map(move |_| position))
+        self.runs
+            .iter()
+            .zip(ends)
+            .enumerate()
+            .flat_map(|(position, (run, end))| (run.first..end).map(move |_| position))
     }
 
     /// Seat of each sample.
