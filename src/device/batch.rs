@@ -212,6 +212,13 @@ impl<'a> Job<'a> {
                 "choose a number of groups that divides the samples",
             ));
         }
+        if !self.members.is_empty() {
+            expect("members", self.members.len(), self.groups, "groups")?;
+        }
+        if let Some(member) = (0..self.groups).map(|group| self.member(group)).find(|m| *m >= self.weights.members) {
+            let message = format!("member {member} of a population of {}, counted from 0", self.weights.members);
+            return Err(DeviceError::shape("members", message, "pick members below the number of those with weights"));
+        }
         for (name, scale) in [("penalty scale", self.penalty_scale), ("loss scale", self.loss_scale)] {
             if !scale.is_empty() {
                 expect(name, scale.len(), self.groups, "groups")?;

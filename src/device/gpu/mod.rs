@@ -18,6 +18,7 @@ mod params;
 mod plan;
 mod recording;
 mod rollout;
+mod seats;
 mod source;
 mod table;
 
