@@ -1,5 +1,6 @@
 //! The landscape: loss, objective, penalties and their ingredients over one or two θ axes.
 
+use super::basins::Basins;
 use super::sweep::{Sweep, sweep};
 use crate::device::DeviceError;
 use crate::model::{Model, Objective, StageObservable};
@@ -155,6 +156,12 @@ impl Landscape {
             failures: pick(&self.failures, &positions),
             first_failure: self.first_failure.clone(),
         }
+    }
+
+    /// All local minima of a quantity with their basins.
+    pub fn minima(&self, name: &str) -> Option<Basins> {
+        let sizes: Vec<usize> = self.axes.iter().map(|axis| axis.values.len()).collect();
+        self.quantity(name).map(|values| Basins::new(&sizes, values))
     }
 
     /// Position of the least finite value of a quantity.

@@ -1,5 +1,6 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
+mod basins;
 mod draw;
 mod estimate;
 mod file;
@@ -11,6 +12,7 @@ mod simulate;
 mod stability;
 mod sweep;
 
+pub use basins::{Basins, Minimum, Saddle};
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
 pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
