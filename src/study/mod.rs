@@ -15,7 +15,7 @@ mod sweep;
 pub use basins::{Basins, Minimum, Saddle};
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
-pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
+pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, landscape};
 pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, trajectories};
 pub use simulate::{Simulated, Truth, simulate_episodes};

@@ -96,7 +96,8 @@ pub fn sweep(
             rows: &rows,
             theta: &theta,
             multiplicity: None,
-            groups: part.len(),
+            // Only the sums of samples are read, so that all points share one group, whose tiles and workgroups are full.
+            groups: 1,
             members: &[],
             weights: sweep.weights,
             objective: &objective,
