@@ -9,6 +9,7 @@ mod oracle;
 mod prepare;
 mod questions;
 mod simulate;
+mod slices;
 mod stability;
 mod sweep;
 
