@@ -43,7 +43,8 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
                  trajectory left the finite numbers are left out."
                     .into(),
             ],
-            pairs: figures.len() > 1,
+            // Matrices of slices take the whole width.
+            pairs: figures.len() > 1 && landscape.axes.len() <= 2,
             figures: figures.into_iter().map(|(_, figure)| figure).collect(),
             table: None,
         });

@@ -14,6 +14,7 @@ mod pipeline;
 mod progress;
 mod run;
 mod simulate;
+mod slice_figures;
 mod workload;
 
 pub use failure::Failure;

@@ -1,5 +1,6 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
+mod basins;
 mod draw;
 mod estimate;
 mod file;
@@ -8,14 +9,16 @@ mod oracle;
 mod prepare;
 mod questions;
 mod simulate;
+mod slices;
 mod spline;
 mod stability;
 mod surface;
 mod sweep;
 
+pub use basins::{Basins, Minimum, Saddle};
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
-pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
+pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, landscape};
 pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, trajectories};
 pub use simulate::{Simulated, Truth, simulate_episodes};

@@ -93,7 +93,11 @@ pub fn sweep(
         let part: Vec<(usize, Vec<f64>)> = points.by_ref().take(chunk).collect();
         let rows: Vec<u32> = part.iter().flat_map(|_| 0..n as u32).collect();
         let theta: Vec<f64> = part.iter().flat_map(|(_, t)| t.iter().copied().cycle().take(n * p)).collect();
-        let job = Job { groups: part.len(), ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
+        // Only the sums of samples are read, so that all points share one group, whose tiles and workgroups are full; but
+        // pairs are made of the points of a group.
+        let pairs = sweep.device.model().objective.needs_points();
+        let groups = if pairs { part.len() } else { 1 };
+        let job = Job { groups, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
         let mut evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];
