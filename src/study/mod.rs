@@ -10,6 +10,7 @@ mod questions;
 mod simulate;
 mod stability;
 mod sweep;
+mod trained;
 
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
@@ -19,3 +20,4 @@ pub use prepare::{PrepareError, Prepared, prepare, trajectories};
 pub use simulate::{Simulated, Truth, simulate_episodes};
 pub use stability::Stability;
 pub use sweep::{Criterion, PointSums, Sweep, sweep, thin};
+pub use trained::{is_trained, trained_estimates};
