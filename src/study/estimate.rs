@@ -24,11 +24,21 @@ pub struct EstimateConfig {
     pub bootstrap: usize,
     /// Most trajectories used in more than one dimension, evenly chosen.
     pub trajectories: usize,
+    /// Also fit weights and θ from scratch with the penalties of the test windows, as `train.mode = "transductive"` does.
+    pub transductive: bool,
 }
 
 impl Default for EstimateConfig {
     fn default() -> Self {
-        EstimateConfig { criteria: Vec::new(), points: 400, starts: 8, steps: 60, bootstrap: 200, trajectories: 300 }
+        EstimateConfig {
+            criteria: Vec::new(),
+            points: 400,
+            starts: 8,
+            steps: 60,
+            bootstrap: 200,
+            trajectories: 300,
+            transductive: false,
+        }
     }
 }
 

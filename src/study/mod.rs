@@ -14,6 +14,7 @@ mod spline;
 mod stability;
 mod surface;
 mod sweep;
+mod trained;
 
 pub use basins::{Basins, Minimum, Saddle};
 pub use estimate::{Estimate, EstimateConfig, estimate};
@@ -24,3 +25,4 @@ pub use prepare::{PrepareError, Prepared, prepare, trajectories};
 pub use simulate::{Simulated, Truth, simulate_episodes};
 pub use stability::Stability;
 pub use sweep::{Criterion, PointSums, Sweep, sweep, thin};
+pub use trained::{is_trained, trained_estimates};

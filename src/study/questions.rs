@@ -12,9 +12,12 @@ const MOST_AXES: usize = 4;
 const MOST_POINTS: usize = 12_000_000;
 
 impl Study {
-    /// Refuses parameters that can neither be drawn nor taken as known.
+    /// Refuses parameters that can neither be drawn nor taken as known, nor trained from a given value.
     pub fn require_boxes(&self, model: &Model) -> Result<(), StudyError> {
-        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite();
+        let trained = |name: &String| {
+            self.train.as_ref().is_some_and(|train| train.trains_theta() && train.theta_start.contains_key(name))
+        };
+        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite() && !trained(&model.theta[*i]);
         match (0..model.theta.len()).find(unknown) {
             None => Ok(()),
             Some(i) => {
