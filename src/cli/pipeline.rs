@@ -9,8 +9,8 @@ use crate::device::{Device, Precision, Trajectories};
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, estimate, landscape, prepare, thin,
-    trained_estimates, trajectories,
+    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, landscape,
+    prepare, thin, trained_estimates, trajectories,
 };
 use crate::train::{Checkpoint, EpochMetrics, Mode, TrainConfig, Trained, Training, joined};
 use anyhow::{Context, anyhow};
@@ -265,6 +265,15 @@ impl Pipeline {
         }
         self.timings.push(("estimate".into(), start.elapsed().as_secs_f64()));
         Ok(estimates)
+    }
+
+    /// θ that a network makes of the observed windows, if one does.
+    pub fn encoded(&self, weights: &Weights) -> Result<Option<Estimate>, Failure> {
+        let windows = self.test_windows();
+        let all = trajectories(windows, &self.prepared.dataset.residual_scale);
+        let (chosen, block) = thin(&all, &windows.episode, usize::MAX);
+        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
+        Ok(encoded_estimate(&sweep, &self.study.estimate, self.seed())?)
     }
 
     /// How many trajectories an estimate uses: all on a grid over one parameter, fewer where gradients are followed.

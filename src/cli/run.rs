@@ -124,8 +124,9 @@ fn estimates(
     weights: &crate::program::Weights,
     of_training: Vec<Estimate>,
 ) -> Result<(Vec<Estimate>, Oracles), Failure> {
-    let mut oracles = vec![None; of_training.len()];
     let mut estimates = of_training;
+    estimates.extend(pipeline.encoded(weights)?);
+    let mut oracles = vec![None; estimates.len()];
     estimates.extend(pipeline.estimate(weights)?);
     oracles.extend(pipeline.oracles(&pipeline.study.criteria(&pipeline.model)?));
     Ok((estimates, oracles))

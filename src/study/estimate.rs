@@ -137,7 +137,7 @@ fn grid(
 }
 
 /// How often each block is drawn in a bootstrap replicate.
-fn resample(stream: &Stream, blocks: usize, replicate: u32) -> Vec<f64> {
+pub(super) fn resample(stream: &Stream, blocks: usize, replicate: u32) -> Vec<f64> {
     let mut counts = vec![0.0; blocks];
     for i in 0..blocks as u32 {
         counts[stream.below(blocks as u32, i, replicate) as usize] += 1.0;
@@ -146,7 +146,11 @@ fn resample(stream: &Stream, blocks: usize, replicate: u32) -> Vec<f64> {
 }
 
 /// Quantiles and deviation of sorted replicates of the free parameters.
-fn spread(specs: &[ThetaSpec], free: &[usize], replicates: &[Vec<f64>]) -> (Option<Vec<(f64, f64)>>, Vec<f64>) {
+pub(super) fn spread(
+    specs: &[ThetaSpec],
+    free: &[usize],
+    replicates: &[Vec<f64>],
+) -> (Option<Vec<(f64, f64)>>, Vec<f64>) {
     let mut intervals: Vec<(f64, f64)> = specs.iter().map(|s| (s.range()[0], s.range()[1])).collect();
     let mut deviation = vec![0.0; specs.len()];
     for (i, sorted) in free.iter().zip(replicates) {
@@ -233,6 +237,7 @@ fn minimise(
         let job = Job {
             multiplicity: Some(&counts),
             groups,
+            hold_theta: true,
             ..Job::new(setting.trajectories, &rows, &theta, setting.weights, &criterion.objective)
         };
         let gradient = setting.device.gradient(&job, Wanted { weights: false, inputs: true })?;

@@ -2,6 +2,7 @@
 
 mod basins;
 mod draw;
+mod encoded;
 mod estimate;
 mod file;
 mod landscape;
@@ -17,6 +18,7 @@ mod sweep;
 mod trained;
 
 pub use basins::{Basins, Minimum, Saddle};
+pub use encoded::encoded_estimate;
 pub use estimate::{Estimate, EstimateConfig, estimate};
 pub use file::{Study, StudyError, StudyTable};
 pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, landscape};

@@ -97,7 +97,8 @@ pub fn sweep(
         // pairs are made of the points of a group.
         let pairs = sweep.device.model().objective.needs_points();
         let groups = if pairs { part.len() } else { 1 };
-        let job = Job { groups, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
+        let job =
+            Job { groups, hold_theta: true, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
         let mut evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];
