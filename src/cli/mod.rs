@@ -9,6 +9,7 @@ mod failure;
 mod figures;
 mod film;
 mod landscape_figures;
+mod lean;
 mod members;
 mod penalties;
 mod pipeline;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
+use super::lean::{Lean, with_all_penalties};
 use super::members::{save_members, stop_at_interrupt};
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
@@ -169,11 +170,13 @@ impl Pipeline {
             }
         };
         done.iter().for_each(&mut record);
-        let progress = Progress::new(config.epochs, resumed, &self.model);
+        let lean = Lean::open(self)?;
+        let device = lean.as_ref().map_or(self.device.as_ref(), |lean| lean.device.as_ref());
+        let progress = Progress::new(config.epochs, resumed, device.model());
         let training = Training {
-            device: self.device.as_ref(),
+            device,
             config,
-            objective: &self.model.objective,
+            objective: &device.model().objective,
             train: windows,
             validation: Some(&self.prepared.validation),
             single: self.arguments.device.precision() == Precision::F32,
@@ -193,7 +196,7 @@ impl Pipeline {
                 path.display()
             )));
         }
-        Ok(trained)
+        Ok(with_all_penalties(&self.model, trained))
     }
 
     /// The finished training of this study, or an error that says how to get it.
@@ -213,7 +216,7 @@ impl Pipeline {
             let (done, epochs) = (c.epoch, config.epochs);
             eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
         }
-        Ok(c.trained(&self.model, config))
+        Ok(with_all_penalties(&self.model, c.trained(&self.model, config)))
     }
 
     /// The weights that estimates use: those of a file, or of the first member that did not diverge.
