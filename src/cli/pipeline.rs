@@ -72,6 +72,7 @@ impl Pipeline {
         }
         let model = study.model()?;
         study.require_boxes(&model)?;
+        study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
         let device = arguments.device.open(&model)?;

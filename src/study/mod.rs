@@ -1,10 +1,15 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
 mod basins;
+mod coordinates;
+mod curvature;
+mod descend;
 mod draw;
 mod estimate;
+mod estimate_config;
 mod file;
 mod landscape;
+mod lbfgs;
 mod oracle;
 mod prepare;
 mod questions;
@@ -13,7 +18,8 @@ mod stability;
 mod sweep;
 
 pub use basins::{Basins, Minimum, Saddle};
-pub use estimate::{Estimate, EstimateConfig, estimate};
+pub use estimate::{Estimate, estimate, estimate_members};
+pub use estimate_config::{EstimateConfig, EstimateMethod, LARGE_FIELD};
 pub use file::{Study, StudyError, StudyTable};
 pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
 pub use oracle::Oracle;
