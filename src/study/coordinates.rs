@@ -81,8 +81,8 @@ impl Coordinates {
         let rows: Vec<u32> = points.iter().flat_map(|_| 0..n as u32).collect();
         let thetas: Vec<Vec<f64>> = points.iter().map(|u| self.theta(u)).collect();
         let theta: Vec<f64> = thetas.iter().flat_map(|t| t.iter().copied().cycle().take(n * p)).collect();
-        let counts: Option<Vec<f64>> = multiplicity
-            .map(|m| m.iter().flat_map(|m| setting.block.iter().map(|block| m[*block as usize])).collect());
+        let counts: Option<Vec<f64>> =
+            multiplicity.map(|m| m.iter().flat_map(|m| setting.block.iter().map(|block| m[*block as usize])).collect());
         let job = Job {
             trajectories: setting.trajectories,
             rows: &rows,

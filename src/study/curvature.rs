@@ -156,9 +156,7 @@ pub(super) fn gauss_newton(
     let Some(targets) = &trajectories.targets else { return Ok(None) };
     let (n, cells) = (coordinates.len(), model.cells());
     let (outputs, rows) = (model.outputs.len(), trajectories.rows());
-    let scale = |entry: usize| {
-        trajectories.residual_scale.as_ref().map_or(1.0, |scale| scale[entry / cells % outputs])
-    };
+    let scale = |entry: usize| trajectories.residual_scale.as_ref().map_or(1.0, |scale| scale[entry / cells % outputs]);
     let objective = Objective { loss_weight: 1.0, ..Objective::default() };
     let predictions = |unit: &[f64]| -> Result<Option<Vec<f64>>, DeviceError> {
         let theta = coordinates.theta(unit).repeat(trajectories.count);
@@ -200,12 +198,13 @@ impl Covariance {
     }
 
     /// Of any smooth criterion: H⁻¹ V H⁻¹ with the variance V of its gradient between resamples of blocks (the "sandwich",
-    /// P. J. Huber 1967). `None` with fewer than two blocks, at kinks, and where the curvature is not that of a minimum.
+    /// P. J. Huber 1967). `None` with fewer than two blocks, at kinks, and where the curvature is not that of a minimum. The curvature is that over the
+    /// coordinates `kept`.
     pub(super) fn of_blocks(
         setting: &Sweep,
         criterion: &Criterion,
         coordinates: &Coordinates,
-        centre: &[f64],
+        (centre, kept): (&[f64], &[usize]),
         curvature: &Curvature,
         seed: u64,
     ) -> Result<Option<Covariance>, DeviceError> {
@@ -216,10 +215,10 @@ impl Covariance {
         }
         let stream = Stream::new(seed, Purpose::Bootstrap);
         let counts: Vec<Vec<f64>> = (0..RESAMPLES).map(|r| resample(&stream, setting.blocks, r)).collect();
-        let slopes =
-            coordinates.slopes(setting, criterion, &vec![centre.to_vec(); counts.len()], Some(&counts))?;
-        let n = coordinates.len();
-        let gradients: Vec<DVector<f64>> = slopes.iter().map(|s| DVector::from_column_slice(&s.gradient)).collect();
+        let slopes = coordinates.slopes(setting, criterion, &vec![centre.to_vec(); counts.len()], Some(&counts))?;
+        let n = kept.len();
+        let of = |s: &Slope| DVector::from_iterator(n, kept.iter().map(|j| s.gradient[*j]));
+        let gradients: Vec<DVector<f64>> = slopes.iter().map(of).collect();
         let mean = gradients.iter().fold(DVector::zeros(n), |sum: DVector<f64>, g| sum + g) / RESAMPLES as f64;
         let mut variance = DMatrix::zeros(n, n);
         for gradient in &gradients {
@@ -228,6 +227,13 @@ impl Covariance {
         }
         let inverse = curvature.inverse();
         Ok(Some(Covariance { matrix: rows_of(&(&inverse * variance * &inverse)) }))
+    }
+
+    /// The same among all `n` free parameters, without spread of those that are not among `kept`.
+    pub(super) fn widened(&self, kept: &[usize], n: usize) -> Covariance {
+        let place = |i: usize| kept.iter().position(|k| *k == i);
+        let entry = |i, j| place(i).zip(place(j)).map_or(0.0, |(i, j)| self.matrix[i][j]);
+        Covariance { matrix: (0..n).map(|i| (0..n).map(|j| entry(i, j)).collect()).collect() }
     }
 
     /// Standard deviation of each free parameter, in box widths.

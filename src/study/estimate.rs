@@ -109,8 +109,7 @@ fn grid(
         coordinates.theta(&unit)
     };
     let stream = Stream::new(seed, Purpose::Bootstrap);
-    let resamples: Vec<Vec<f64>> =
-        (0..config.bootstrap as u32).map(|r| resample(&stream, setting.blocks, r)).collect();
+    let resamples: Vec<Vec<f64>> = (0..config.bootstrap as u32).map(|r| resample(&stream, setting.blocks, r)).collect();
     let first = || Least { theta: place(0), value: f64::INFINITY };
     let mut found: Vec<(Least, Vec<Least>)> =
         criteria.iter().map(|_| (first(), resamples.iter().map(|_| first()).collect())).collect();

@@ -130,7 +130,8 @@ pub(super) fn lbfgs(
             seen.borrow_mut().last = Some((z.clone(), value, gradient.clone()));
             let search = MoreThuenteLineSearch::new();
             // A thousandth of the box costs about the square of it; what f32 can tell apart is more than these.
-            let solver = LBFGS::new(search, MEMORY).with_tolerance_grad(1e-7).and_then(|s| s.with_tolerance_cost(1e-12));
+            let solver =
+                LBFGS::new(search, MEMORY).with_tolerance_grad(1e-7).and_then(|s| s.with_tolerance_cost(1e-12));
             if let Ok(solver) = solver {
                 // A line search that ends for want of evaluations or precision is no failure: the best point is kept.
                 let _ = Executor::new(problem, solver)
