@@ -63,7 +63,7 @@ impl Default for EstimateConfig {
             trajectories: 300,
             profile: None,
             profile_points: 21,
-            profile_steps: 12,
+            profile_steps: 24,
         }
     }
 }

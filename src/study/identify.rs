@@ -1,13 +1,14 @@
 //! Identifiability: for every criterion its minima, how sharp they are, what they leave open, and how far they lie from what
 //! is known.
 
-use super::basins::Basins;
+use super::bias::{Bias, biases};
 use super::coordinates::Coordinates;
 use super::curvature::{Covariance, Curvature, curvatures, gauss_newton};
 use super::directions::Direction;
 use super::estimate::Estimate;
 use super::estimate_config::EstimateConfig;
 use super::landscape::Landscape;
+use super::minima::{FurtherMinimum, further_minima};
 use super::profile::{Limit, Profile, profiles};
 use super::sweep::{Criterion, Sweep};
 use crate::device::DeviceError;
@@ -21,10 +22,6 @@ const FLAT_KINK: f64 = 0.05;
 const KNOWN: f64 = 0.25;
 /// A coordinate nearer than this to the end of its box lies at it.
 const EDGE: f64 = 0.005;
-/// Further minima count from this depth on, as a share of the landscape's range.
-const DEPTH: f64 = 0.05;
-/// Most further minima reported.
-const MINIMA: usize = 3;
 
 /// What else is known about the estimates of a study.
 pub struct Known<'a> {
@@ -84,37 +81,6 @@ pub struct Identified {
     pub biases: Vec<Bias>,
 }
 
-/// A minimum of the landscape in another basin.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FurtherMinimum {
-    /// θ on the landscape's grid.
-    pub theta: Vec<f64>,
-    /// The criterion there, as the landscape has it (the prediction error as RMSE).
-    pub value: f64,
-    /// Rise from it to the lowest way out, as a share of the landscape's range.
-    pub depth: f64,
-    /// Share of the landscape's points that descend to it.
-    pub basin: f64,
-    /// Curvature there.
-    pub curvature: Curvature,
-}
-
-/// How far an estimate lies from a reference.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Bias {
-    /// Index of the parameter in θ.
-    pub parameter: usize,
-    /// `truth` or `perfect correction`.
-    pub against: String,
-    /// The reference.
-    pub reference: f64,
-    /// Estimate minus reference.
-    pub difference: f64,
-    /// The difference in widths of the interval's half on the side of the reference, so that beyond ±1 the reference lies
-    /// outside of the 95 % interval; `None` without an interval.
-    pub halves: Option<f64>,
-}
-
 impl Identified {
     /// The directions that it leaves open.
     pub fn flat(&self) -> impl Iterator<Item = &Direction> {
@@ -159,11 +125,11 @@ fn one(
     let objective = &criterion.objective;
     let is_loss = objective.loss_weight > 0.0 && objective.penalties.iter().all(|p| p.weight == 0.0);
     let centre: Vec<f64> = coordinates.unit(&estimate.theta).iter().map(|u| u.clamp(0.0, 1.0)).collect();
-    let others = further_minima(criterion, coordinates, &centre, &estimate.theta, known.landscape, is_loss);
-    let places: Vec<Vec<f64>> =
-        std::iter::once(centre.clone()).chain(others.iter().map(|m| coordinates.unit(&m.0))).collect();
-    let mut shapes = curvatures(setting, criterion, coordinates, &places)?;
-    let curvature = shapes.remove(0);
+    let curvature = curvatures(setting, criterion, coordinates, std::slice::from_ref(&centre))?.remove(0);
+    let place = (coordinates, estimate.theta.as_slice());
+    let others = further_minima(criterion, place, known.landscape, is_loss, curvature.kinked);
+    let places: Vec<Vec<f64>> = others.iter().map(|m| coordinates.unit(&m.0)).collect();
+    let shapes = curvatures(setting, criterion, coordinates, &places)?;
     let gauss_newton = if is_loss { gauss_newton(setting, coordinates, &centre)? } else { None };
     let shape = gauss_newton.as_ref().unwrap_or(&curvature);
 
@@ -192,7 +158,7 @@ fn one(
             let share = value / part.eigenvalues[0].abs().max(f64::MIN_POSITIVE);
             let deviation = covariance.as_ref().map(|c| c.along(&components));
             let direction = Direction::new(coordinates, &model.theta, &centre, components, share, deviation);
-            let flat = is_flat(&direction, &profiles, part.kinked);
+            let flat = is_flat(&direction, &profiles, part.kinked, is_loss);
             Direction { flat, ..direction }
         })
         .collect();
@@ -240,11 +206,12 @@ fn pressed(centre: &[f64], curvature: &Curvature) -> Vec<usize> {
 
 /// Whether a criterion leaves a direction open: its confidence region is longer than the box, or its curvature is next to
 /// nothing beside that of others and no known region is short. Profiles, which do not trust a parabola, have the last word.
-fn is_flat(direction: &Direction, profiles: &[Profile], kinked: bool) -> bool {
+fn is_flat(direction: &Direction, profiles: &[Profile], kinked: bool, is_loss: bool) -> bool {
     let length = direction.deviation.map(|d| 2.0 * 1.96 * d / direction.chord.max(f64::MIN_POSITIVE));
     let small = direction.share < if kinked { FLAT_KINK } else { FLAT };
     let open = match length {
-        Some(length) => length > 1.0 || (small && length > KNOWN),
+        // Without curvature the gradients of blocks vanish too, and with them what they tell about the region.
+        Some(length) => length > 1.0 || (small && (length > KNOWN || !is_loss)),
         None => small,
     };
     let chief = (0..direction.components.len())
@@ -256,67 +223,4 @@ fn is_flat(direction: &Direction, profiles: &[Profile], kinked: bool) -> bool {
         Some(profile) => open && profile.share >= KNOWN,
         None => open,
     }
-}
-
-/// Minima of the landscape in other basins than the estimate's: θ, value, depth, share of the points.
-fn further_minima(
-    criterion: &Criterion,
-    coordinates: &Coordinates,
-    centre: &[f64],
-    base: &[f64],
-    landscape: Option<&Landscape>,
-    is_loss: bool,
-) -> Vec<(Vec<f64>, f64, f64, f64)> {
-    let Some(landscape) = landscape else { return Vec::new() };
-    let name = match criterion.name.as_str() {
-        _ if is_loss => "rmse".to_string(),
-        name if landscape.quantity(name).is_some() => name.to_string(),
-        name => format!("penalty/{name}"),
-    };
-    let Some(values) = landscape.quantity(&name) else { return Vec::new() };
-    let finite = || values.iter().copied().filter(|v| v.is_finite());
-    let range = finite().fold(f64::MIN, f64::max) - finite().fold(f64::MAX, f64::min);
-    let sizes: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
-    let basins = Basins::new(&sizes, values).at_least(DEPTH * range);
-    // The point of the grid next to the estimate.
-    let position = landscape.axes.iter().fold(0, |position, axis| {
-        let spec = &coordinates.specs[axis.index];
-        let target = coordinates.free.iter().position(|i| *i == axis.index).map_or(0.5, |j| centre[j]);
-        let distance = |i: &usize| (spec.unit(axis.values[*i]) - target).abs();
-        let near = (0..axis.values.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0);
-        position * axis.values.len() + near
-    });
-    let own = basins.of.get(position).copied().unwrap_or(Basins::NOWHERE);
-    let further = basins.minima.iter().enumerate().filter(|(i, _)| *i as u32 != own);
-    let describe = |(_, minimum): (usize, &super::basins::Minimum)| {
-        let mut theta = base.to_vec();
-        for (axis, value) in landscape.axes.iter().zip(landscape.at(minimum.position)) {
-            theta[axis.index] = value;
-        }
-        let depth = (minimum.depth() / range).min(1.0);
-        (theta, minimum.value, depth, minimum.size as f64 / values.len() as f64)
-    };
-    further.map(describe).take(MINIMA).collect()
-}
-
-fn biases(
-    coordinates: &Coordinates,
-    estimate: &Estimate,
-    oracle: Option<&Vec<f64>>,
-    profiles: &[Profile],
-) -> Vec<Bias> {
-    let mut all = Vec::new();
-    for (profile, &parameter) in profiles.iter().zip(&coordinates.free) {
-        let truth = coordinates.specs[parameter].truth.map(|value| ("truth", value));
-        let oracle = oracle.map(|o| ("perfect correction", o[parameter]));
-        let interval = profile.interval.or(estimate.interval.as_ref().map(|ends| ends[parameter]));
-        for (against, reference) in truth.into_iter().chain(oracle) {
-            let found = estimate.theta[parameter];
-            let difference = found - reference;
-            let half = interval.map(|(low, high)| if difference > 0.0 { found - low } else { high - found });
-            let halves = half.filter(|half| *half > 0.0).map(|half| difference / half);
-            all.push(Bias { parameter, against: against.into(), reference, difference, halves });
-        }
-    }
-    all
 }

@@ -125,9 +125,8 @@ pub(super) fn lbfgs(
         let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if norm > 0.0 {
             problem.scale = norm / FIRST_STEP;
-            let gradient: Vec<f64> = gradient.iter().map(|g| g / problem.scale).collect();
-            let value = value / problem.scale;
-            seen.borrow_mut().last = Some((z.clone(), value, gradient.clone()));
+            let gradient = gradient.iter().map(|g| g / problem.scale).collect();
+            seen.borrow_mut().last = Some((z.clone(), value / problem.scale, gradient));
             let search = MoreThuenteLineSearch::new();
             // A thousandth of the box costs about the square of it; what f32 can tell apart is more than these.
             let solver =
@@ -135,7 +134,7 @@ pub(super) fn lbfgs(
             if let Ok(solver) = solver {
                 // A line search that ends for want of evaluations or precision is no failure: the best point is kept.
                 let _ = Executor::new(problem, solver)
-                    .configure(|state| state.param(z).cost(value).gradient(gradient).max_iters(steps as u64))
+                    .configure(|state| state.param(z).max_iters(steps as u64))
                     .timer(false)
                     .run();
             }

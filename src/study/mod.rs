@@ -1,6 +1,7 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
 mod basins;
+mod bias;
 mod coordinates;
 mod curvature;
 mod descend;
@@ -12,6 +13,7 @@ mod file;
 mod identify;
 mod landscape;
 mod lbfgs;
+mod minima;
 mod nuisance;
 mod oracle;
 mod prepare;
@@ -22,13 +24,15 @@ mod stability;
 mod sweep;
 
 pub use basins::{Basins, Minimum, Saddle};
+pub use bias::Bias;
 pub use curvature::{Covariance, Curvature};
 pub use directions::Direction;
 pub use estimate::{Estimate, estimate, estimate_members};
 pub use estimate_config::{EstimateConfig, EstimateMethod, LARGE_FIELD};
 pub use file::{Study, StudyError, StudyTable};
-pub use identify::{Bias, FurtherMinimum, Identifiability, Identified, Known, identify};
+pub use identify::{Identifiability, Identified, Known, identify};
 pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, landscape};
+pub use minima::FurtherMinimum;
 pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, trajectories};
 pub use profile::{Profile, ProfilePoint};

@@ -64,28 +64,32 @@ impl Walker {
         (moved >= SHORTEST).then_some(unit)
     }
 
-    /// Takes the step if it descends enough, else shortens the next one.
+    /// Takes the step if it descends enough, and learns from it.
     fn judge(&mut self, unit: Vec<f64>, there: Slope) {
         let others = self.others();
         let s = DVector::from_iterator(others.len(), others.iter().map(|i| unit[*i] - self.unit[*i]));
         let promised: f64 = others.iter().zip(s.iter()).map(|(i, s)| self.here.gradient[*i] * s).sum();
-        if !(there.value.is_finite() && there.value <= self.here.value + DECREASE * promised) {
-            self.share *= 0.3;
-            self.done = self.share < 1e-4;
-            return;
-        }
+        let lower = there.value.is_finite() && there.value <= self.here.value + DECREASE * promised;
+        // Also a step too far tells how the slope changes, so that the next one is shorter for it.
         let change = others.iter().map(|i| there.gradient[*i] - self.here.gradient[*i]);
         let y = DVector::from_iterator(others.len(), change);
         let product = s.dot(&y);
-        if product > 1e-8 * s.norm() * y.norm() {
+        let convex = there.value.is_finite() && product > 1e-8 * s.norm() * y.norm();
+        if convex {
             let identity = DMatrix::identity(others.len(), others.len());
             let left = &identity - &s * y.transpose() / product;
             self.inverse = &left * &self.inverse * left.transpose() + &s * s.transpose() / product;
-            self.share = 1.0;
-        } else {
-            self.share = (3.0 * self.share).min(30.0);
         }
-        (self.unit, self.here) = (unit, there);
+        self.share = match (lower, convex) {
+            (true, true) => 1.0,
+            (true, false) => (3.0 * self.share).min(30.0),
+            (false, true) => 0.7 * self.share,
+            (false, false) => 0.3 * self.share,
+        };
+        self.done = self.share < 1e-4;
+        if lower {
+            (self.unit, self.here) = (unit, there);
+        }
     }
 }
 

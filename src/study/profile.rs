@@ -23,6 +23,10 @@ use serde::Serialize;
 
 /// χ²₁(0.95)
 const CHI_SQUARED: f64 = 3.841_458_820_694_124;
+/// Times that points take over what their neighbours found.
+const ROUNDS: usize = 3;
+/// Rises below this share of the largest are rounding, and what a minimisation leaves.
+const ROUNDING: f64 = 1e-6;
 /// Resamples of blocks that give the spread of a rise.
 const RESAMPLES: u32 = 200;
 /// Distances of further points around the minimum, in expected half-widths of the interval.
@@ -68,7 +72,7 @@ pub struct Profile {
 
 /// Profiles of a criterion over every free parameter around its minimum `centre` with the curvature `shape` and, where they
 /// are known, the deviations of the parameters in box widths. Costs per criterion free × (profile_points + 7) points, each
-/// `profile_steps` gradients and 9 evaluations (with one parameter 1 evaluation) of all trajectories.
+/// `profile_steps` gradients and 12 evaluations (with one parameter 1 evaluation) of all trajectories.
 pub(super) fn profiles(
     setting: &Sweep,
     criterion: &Criterion,
@@ -89,9 +93,9 @@ pub(super) fn profiles(
         let least = values(setting, criterion, coordinates, &[centre.to_vec()])?[0];
         let along = |point: &(usize, Vec<f64>)| along_valley(shape, centre, point);
         choose(setting, criterion, coordinates, &mut points, |points, i| vec![along(&points[i])])?;
-        let half = config.profile_steps.div_ceil(2);
-        for steps in [half, config.profile_steps - half] {
-            let units = minimise_others(setting, criterion, coordinates, points.clone(), (shape, least), steps.max(1))?;
+        for _ in 0..ROUNDS {
+            let (from, steps) = (points.clone(), config.profile_steps.div_ceil(ROUNDS));
+            let units = minimise_others(setting, criterion, coordinates, from, (shape, least), steps)?;
             points.iter_mut().zip(units).for_each(|(point, unit)| point.1 = unit);
             // What a neighbour found may be a better start.
             choose(setting, criterion, coordinates, &mut points, |points, i| {
@@ -106,7 +110,10 @@ pub(super) fn profiles(
     let sums = all_sums(setting, coordinates, &units)?;
     let found: Vec<f64> = sums.iter().map(|s| value_of(s, criterion, |_| 1.0)).collect();
     let lowest = (0..found.len()).min_by(|a, b| found[*a].total_cmp(&found[*b])).unwrap_or(0);
-    let limits = limits(setting, criterion, shape, &sums, (lowest, &found), limit);
+    let highest = found.iter().copied().filter(|v| v.is_finite()).fold(found[lowest], f64::max);
+    let floor = found[lowest] + ROUNDING * ((highest - found[lowest]) + found[lowest].abs());
+    let mut limits = limits(setting, criterion, shape, &sums, (lowest, &found), limit);
+    limits.iter_mut().filter(|l| !l.is_nan()).for_each(|l| *l = l.max(floor));
     let mut first = 0;
     let of_row = |(j, row): (usize, &Vec<f64>)| {
         let range = first..first + row.len();
