@@ -2,7 +2,7 @@
 
 mod common;
 use common::{Case, Tolerance, assert_close, model};
-use greybox::device::{Device, Start, StatusCode, Wanted, cpu::Cpu};
+use greybox::device::{Device, Job, Start, StatusCode, Wanted, cpu::Cpu};
 use greybox::model::Model;
 
 const WGSL: &str = "
@@ -98,7 +98,7 @@ fn groups_are_jobs_of_their_own_and_multiplicity_repeats() {
     let model = pendulum("orthogonality");
     let case = Case::random(&model, 80, 4, 4, 1.0);
     let device = Cpu::<f64>::new(&model, 1 << 26);
-    let both = device.evaluate(&greybox::device::Job { groups: 2, ..case.job(&model) }).unwrap();
+    let both = device.evaluate(&Job { groups: 2, ..case.job(&model) }).unwrap();
     for g in 0..2 {
         let mut job = case.job(&model);
         job.rows = &case.rows[g * 40..(g + 1) * 40];
@@ -117,6 +117,31 @@ fn groups_are_jobs_of_their_own_and_multiplicity_repeats() {
     assert_close("weights", &a.weights, &b.weights, Tolerance { relative: 1e-12, absolute: 0.0 });
 }
 
+/// Scales change an objective as changed weights do, and only in their group.
+#[test]
+fn scales_of_a_group_multiply_the_weights_of_loss_and_penalties() {
+    let model = pendulum("orthogonality");
+    let case = Case::random(&model, 80, 4, 4, 1.0);
+    let device = Cpu::<f64>::new(&model, 1 << 26);
+    let scaled = Job { groups: 2, penalty_scale: &[1.0, 3.0], loss_scale: &[0.5, 1.0], ..case.job(&model) };
+    let wanted = Wanted { weights: false, inputs: true };
+    let both = device.gradient(&scaled, wanted).unwrap();
+    for (g, [loss, penalty]) in [[0.5, 1.0], [1.0, 3.0]].into_iter().enumerate() {
+        let objective = model.objective.reweighted(loss, |_, p| penalty * p.weight);
+        let mut job = Job { objective: &objective, ..case.job(&model) };
+        job.rows = &case.rows[g * 40..(g + 1) * 40];
+        job.theta = &case.theta[g * 40..(g + 1) * 40];
+        let alone = device.gradient(&job, wanted).unwrap();
+        assert_eq!(alone.evaluation.terms[0], both.evaluation.terms[g]);
+        let p = model.theta.len();
+        assert_eq!(alone.theta, both.theta[g * 40 * p..(g + 1) * 40 * p]);
+    }
+    for scale in [&[1.0][..], &[1.0, -1.0], &[f64::NAN, 1.0]] {
+        let error = device.evaluate(&Job { penalty_scale: scale, ..scaled }).unwrap_err().to_string();
+        assert!(error.contains("penalty scale") && error.contains("\nhelp: "), "{error}");
+    }
+}
+
 #[test]
 fn members_are_runs_of_their_own() {
     let model = pendulum("orthogonality");
@@ -126,20 +151,13 @@ fn members_are_runs_of_their_own() {
     let pair = greybox::program::Weights { members: 2, values: [case.weights.values.clone(), other.clone()].concat() };
     let rows: Vec<u32> = case.rows.iter().chain(&case.rows).copied().collect();
     let theta = [case.theta.clone(), case.theta.clone()].concat();
-    let job = greybox::device::Job {
-        rows: &rows,
-        theta: &theta,
-        groups: 2,
-        members: &[0, 1],
-        weights: &pair,
-        ..case.job(&model)
-    };
+    let job = Job { rows: &rows, theta: &theta, groups: 2, members: &[0, 1], weights: &pair, ..case.job(&model) };
     let wanted = Wanted { weights: true, inputs: false };
     let both = device.gradient(&job, wanted).unwrap();
     let second = greybox::program::Weights { members: 1, values: other };
     let alone = [
         device.gradient(&case.job(&model), wanted).unwrap(),
-        device.gradient(&greybox::device::Job { weights: &second, ..case.job(&model) }, wanted).unwrap(),
+        device.gradient(&Job { weights: &second, ..case.job(&model) }, wanted).unwrap(),
     ];
     let tolerance = Tolerance { relative: 1e-13, absolute: 0.0 };
     assert_close("members", &both.weights, &[alone[0].weights.clone(), alone[1].weights.clone()].concat(), tolerance);

@@ -29,16 +29,7 @@ fn check(name: &str) {
     };
     let rows: Vec<u32> = (0..trajectories.count as u32).collect();
     let theta = values("theta").expect("parameters");
-    let job = Job {
-        trajectories: &trajectories,
-        rows: &rows,
-        theta: &theta,
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &weights,
-        objective: &model.objective,
-    };
+    let job = Job::new(&trajectories, &rows, &theta, &weights, &model.objective);
     let devices: [(Box<dyn Device>, f64); 2] =
         [(Box::new(Cpu::<f64>::new(&model, 1 << 28)), 1e-9), (Box::new(Cpu::<f32>::new(&model, 1 << 28)), 2e-4)];
     for (device, relative) in devices {

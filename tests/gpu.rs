@@ -18,6 +18,8 @@ mod goldens;
 mod invariants;
 #[path = "gpu/layers.rs"]
 mod layers;
+#[path = "gpu/populations.rs"]
+mod populations;
 #[path = "gpu/training.rs"]
 mod training;
 #[path = "gpu/translate.rs"]
@@ -93,9 +95,11 @@ fn results(model: &Model, rollout: &Rollout, gradient: &Gradient) -> Vec<(String
             }
         }
     }
-    for shape in model.weights.shapes() {
-        let values = gradient.weights[shape.offset..shape.offset + shape.len()].to_vec();
-        all.push((format!("gradient of {}", shape.name), values));
+    for (member, weights) in gradient.weights.chunks_exact(model.weights.per_member().max(1)).enumerate() {
+        for shape in model.weights.shapes() {
+            let values = weights[shape.offset..shape.offset + shape.len()].to_vec();
+            all.push((format!("gradient of {}, member {member}", shape.name), values));
+        }
     }
     all
 }

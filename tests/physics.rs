@@ -19,7 +19,7 @@ use greybox::physics::{Context, Module, PhysicsError};
 
 /// A context with networks, without a grid.
 fn context(networks: &[&str]) -> Context {
-    Context { networks: networks.iter().map(|n| n.to_string()).collect(), near: None }
+    Context { networks: networks.iter().map(|n| n.to_string()).collect(), near: None, perturbed: false }
 }
 
 /// Parses a text that must be valid.

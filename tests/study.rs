@@ -49,16 +49,8 @@ fn loss(model: &Model) -> Criterion {
 
 /// All trajectories of a case at one θ, in one job.
 fn directly(device: &dyn Device, case: &Case, objective: &Objective, theta: &[f64]) -> Evaluation {
-    let job = Job {
-        trajectories: &case.trajectories,
-        rows: &case.rows,
-        theta: &theta.repeat(case.rows.len()),
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &case.weights,
-        objective,
-    };
+    let theta = theta.repeat(case.rows.len());
+    let job = Job::new(&case.trajectories, &case.rows, &theta, &case.weights, objective);
     device.evaluate(&job).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -5,13 +5,15 @@ fn synchronise() {}
 
 fn affine(step: Step) {
     let blocks = (step.rows + 3u) / 4u;
+    let biases = weights_at + step.detail - 1u;
+    let matrix = weights_at + step.z;
     for (var block = 0u; block < blocks; block = block + 1u) {
         var sum = vec4<f32>(0.0);
         if (step.detail != 0u) {
-            sum = weights[step.detail - 1u + block];
+            sum = weights[biases + block];
         }
         for (var column = 0u; column < step.y; column = column + 1u) {
-            sum = sum + weights[step.z + column * blocks + block] * fetch(step.x + column);
+            sum = sum + weights[matrix + column * blocks + block] * fetch(step.x + column);
         }
         let row = 4u * block;
         let left = step.rows - row;

@@ -22,12 +22,14 @@ fn put_four(row: u32, saved: u32, quad: u32, values: vec4<f32>) {
 fn affine(step: Step) {
     let blocks = (step.rows + 3u) / 4u;
     let quads = SAMPLES / 4u;
+    let biases = weights_at + step.detail - 1u;
+    let matrix = weights_at + step.z;
     for (var unit = thread; unit < blocks * quads; unit = unit + THREADS) {
         let block = unit / quads;
         let quad = 4u * (unit % quads);
         var bias = vec4<f32>(0.0);
         if (step.detail != 0u) {
-            bias = weights[step.detail - 1u + block];
+            bias = weights[biases + block];
         }
         // One vector of four samples for each of four rows.
         var a = vec4<f32>(bias.x);
@@ -35,7 +37,7 @@ fn affine(step: Step) {
         var c = vec4<f32>(bias.z);
         var d = vec4<f32>(bias.w);
         for (var column = 0u; column < step.y; column = column + 1u) {
-            let w = weights[step.z + column * blocks + block];
+            let w = weights[matrix + column * blocks + block];
             let at = (step.x + column) * SAMPLES + quad;
             let x = vec4<f32>(work[at], work[at + 1u], work[at + 2u], work[at + 3u]);
             a = a + w.x * x;

@@ -1,5 +1,6 @@
 // Weight gradients: products of frame rows, summed over calls and samples, G[r, c] = sum of y[r] x[c].
-// One workgroup computes a block of 32 x 32 entries for one partition of the calls; a bias is one more column, x = 1.
+// One workgroup computes a block of 32 x 32 entries for one member and one partition of the calls; a bias is one more
+// column, x = 1.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> blocks: array<u32>;
@@ -8,6 +9,7 @@
 
 const BLOCK_WORDS = 9u;
 const PART_WORDS = 3u;
+const PIECE_WORDS = 4u;
 const DEPTH = 16u;          // samples per round
 const OBSERVATION = 1u;
 
@@ -30,8 +32,26 @@ fn base(program: u32, call: u32) -> u32 {
     return ENCODE_FRAME + call / per_call * per_interval + call % per_call * EVOLVE_FRAME;
 }
 
+// The samples of one member in the chunk.
+struct Piece {
+    member: u32,
+    first: u32,
+    samples: u32,
+    accumulate: bool,       // add to the partial sums that are there
+}
+
+fn piece_at(index: u32) -> Piece {
+    let accumulate = (params.flags & ACCUMULATE) != 0u;
+    if (params.pieces_at == 0u) {
+        return Piece(0u, 0u, params.chunk, accumulate);
+    }
+    let at = params.pieces_at + index * PIECE_WORDS;
+    return Piece(blocks[at], blocks[at + 1u], blocks[at + 2u], accumulate || blocks[at + 3u] != 0u);
+}
+
 @compute @workgroup_size(64)
 fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let piece = piece_at(group.z);
     let at = group.x * BLOCK_WORDS;
     let weight = blocks[at];                // offsets of matrix and bias + 1
     let bias = blocks[at + 1u];
@@ -46,7 +66,7 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let program = blocks[part * PART_WORDS + 2u];
         // Rounds of DEPTH samples of one call; this partition takes a consecutive range of them. Lanes that only fill a
         // workgroup have cotangent 0.
-        let per_call = (params.chunk + DEPTH - 1u) / DEPTH;
+        let per_call = (piece.samples + DEPTH - 1u) / DEPTH;
         let rounds = calls(program) * per_call;
         let share = (rounds + params.partitions - 1u) / params.partitions;
         let last = min((group.y + 1u) * share, rounds);
@@ -55,8 +75,8 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             let first = round % per_call * DEPTH;
             for (var i = thread; i < 32u * DEPTH; i = i + 64u) {
                 let line = i / DEPTH;
-                let sample = first + i % DEPTH;
-                let inside = sample < params.chunk;
+                let inside = first + i % DEPTH < piece.samples;
+                let sample = piece.first + first + i % DEPTH;
                 let place = i % DEPTH * 32u + line;
                 left[place] = 0.0;
                 right[place] = 0.0;
@@ -86,23 +106,23 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     }
     let row = first_row + thread / 8u * 4u;
     let column = first_column + thread % 8u * 4u;
-    let to = group.y * params.weights;
-    write_row(to, weight, bias, rows, columns, row, column, sums[0]);
-    write_row(to, weight, bias, rows, columns, row + 1u, column, sums[1]);
-    write_row(to, weight, bias, rows, columns, row + 2u, column, sums[2]);
-    write_row(to, weight, bias, rows, columns, row + 3u, column, sums[3]);
+    let to = (piece.member * params.partitions + group.y) * params.weights;
+    write_row(piece.accumulate, to, weight, bias, rows, columns, row, column, sums[0]);
+    write_row(piece.accumulate, to, weight, bias, rows, columns, row + 1u, column, sums[1]);
+    write_row(piece.accumulate, to, weight, bias, rows, columns, row + 2u, column, sums[2]);
+    write_row(piece.accumulate, to, weight, bias, rows, columns, row + 3u, column, sums[3]);
 }
 
-fn write_row(to: u32, weight: u32, bias: u32, rows: u32, columns: u32, row: u32, column: u32, values: vec4<f32>) {
+fn write_row(accumulate: bool, to: u32, weight: u32, bias: u32, rows: u32, columns: u32, row: u32, column: u32, values: vec4<f32>) {
     if (row < rows) {
-        write_one(to, weight, bias, columns, row, column, values.x);
-        write_one(to, weight, bias, columns, row, column + 1u, values.y);
-        write_one(to, weight, bias, columns, row, column + 2u, values.z);
-        write_one(to, weight, bias, columns, row, column + 3u, values.w);
+        write_one(accumulate, to, weight, bias, columns, row, column, values.x);
+        write_one(accumulate, to, weight, bias, columns, row, column + 1u, values.y);
+        write_one(accumulate, to, weight, bias, columns, row, column + 2u, values.z);
+        write_one(accumulate, to, weight, bias, columns, row, column + 3u, values.w);
     }
 }
 
-fn write_one(to: u32, weight: u32, bias: u32, columns: u32, row: u32, column: u32, value: f32) {
+fn write_one(accumulate: bool, to: u32, weight: u32, bias: u32, columns: u32, row: u32, column: u32, value: f32) {
     var at = to;
     if (column < columns) {
         at = at + weight + row * columns + column;
@@ -111,7 +131,7 @@ fn write_one(to: u32, weight: u32, bias: u32, columns: u32, row: u32, column: u3
     } else {
         return;
     }
-    if ((params.flags & ACCUMULATE) != 0u) {
+    if (accumulate) {
         partials[at] = partials[at] + value;
     } else {
         partials[at] = value;

@@ -18,6 +18,7 @@ var<private> tile: u32;         // first sample of the workgroup within the chun
 var<private> sample: u32;       // sample within the batch
 var<private> live: bool;        // false for lanes that repeat a sample to fill the workgroup
 var<private> frame_base: u32;   // first row of the call's frame
+var<private> weights_at: u32;   // first of the weights of the workgroup's member
 
 fn fetch(row: u32) -> f32 {
     return work[row * SAMPLES + lane];
@@ -48,6 +49,10 @@ fn enter(group: u32, index: u32) {
     tile = group * SAMPLES;
     live = tile + lane < params.chunk;
     sample = params.first_sample + min(tile + lane, params.chunk - 1u);
+    weights_at = 0u;
+    if ((params.flags & MEMBERS) != 0u) {
+        weights_at = batch[(2u + PARAMETERS) * params.batch_stride + params.first_sample + tile];
+    }
 }
 
 fn result(slot: u32) -> u32 {

@@ -33,9 +33,9 @@ struct Params {
     time: f32,                      // of the call, without the trajectory's start time
     left: f32,                      // weights of the inputs at this and at the next observation
     right: f32,
-    spare1: u32,
-    spare2: u32,
-    spare3: u32,
+    pieces_at: u32,                 // table of the chunk's members behind the steps
+    pieces: u32,                    // its entries; 0 if the chunk has one member
+    longest: u32,                   // samples of the largest
 }
 
 const START_TIMES = 32u;            // trajectories have start times
@@ -51,6 +51,21 @@ fn word(index: u32) -> u32 {
 // Index in the arena of a place.
 fn at(place: u32) -> u32 {
     return (params.bases[place >> 30u] + (place & 0x3fffffffu)) * params.stride;
+}
+
+// The samples of one member of a population in the chunk: products with weights and their gradients work piece by piece.
+struct Piece {
+    member: u32,
+    first: u32,
+    samples: u32,
+}
+
+fn piece_at(index: u32) -> Piece {
+    if (params.pieces == 0u) {
+        return Piece(0u, 0u, params.samples);
+    }
+    let entry = params.pieces_at + 4u * index;
+    return Piece(table[entry], table[entry + 1u], table[entry + 2u]);
 }
 
 // Workgroups are dispatched in rows of the largest number that every adapter takes.

@@ -32,6 +32,10 @@ struct Params {
     loss_weight: f32,
     penalties: u32,
     frame_interval: u32,    // intervals of the segment's frames before the first of this dispatch
+    pieces_at: u32,         // table of the chunk's members in the blocks; 0 if it has one member
+    spare1: u32,
+    spare2: u32,
+    spare3: u32,
 }
 
 const SAVE = 1u;            // write frames, for a reverse pass
@@ -42,3 +46,4 @@ const ENCODE = 16u;         // the segment begins with the encode program
 const START_TIMES = 32u;    // trajectories have start times
 const ACCUMULATE = 64u;     // add to the partial sums that are there
 const REPLAY = 128u;        // a segment is run again: sums and status stay as they are
+const MEMBERS = 256u;       // samples of several members: where the weights of each begin stands behind theta in batch

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Example:\n  greybox eval model.toml --weights w.safetensors --input in.npz --output out.npz --grad\n\n\
     IN holds s0 [B, n], theta [B, p] and optionally u [B, T+1, m], t0 [B], times [T+1], y [B, T, k] (NaN = missing).\n\
+    With networks that encode, `window` [B, frames, k] takes the place of s0; a static model needs none.\n\
     On a grid n and k are [C, H, W], or [C, W] in one dimension: s0 [B, C, H, W], y [B, T, C, H, W]."
 )]
 pub struct EvalArguments {
@@ -87,7 +88,8 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
             let values = g.weights[shape.offset..shape.offset + shape.len()].to_vec();
             out.push((format!("grad/{}", shape.name), shape.dimensions.clone(), values));
         }
-        out.push(("grad_s0".into(), [vec![job.samples()], model.shape(model.state.len())].concat(), g.start));
+        let start = model.gathered(&g.start);
+        out.push(("grad_s0".into(), [vec![job.samples()], model.shape(model.state.len())].concat(), start));
         out.push(("grad_theta".into(), vec![job.samples(), model.theta.len()], g.theta));
     }
     let element = match arguments.device.precision() {
@@ -110,10 +112,9 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
 /// Trajectories and θ from the arrays of the contract.
 fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<(Trajectories, Vec<f64>)> {
     let (p, m, k) = (model.theta.len(), model.inputs.len(), model.output_len());
-    let s0 = arrays.require("s0", &[vec![Dim::Any("B")], axes(model, "n", model.state.len())].concat())?;
-    let count = s0.shape[0];
+    let (count, start) = start(model, arrays)?;
     if count == 0 {
-        bail!("s0 has no rows; give at least one initial state");
+        bail!("no rows; give at least one initial state");
     }
     let theta = match arrays.get("theta") {
         None if p == 0 => Vec::new(),
@@ -155,7 +156,7 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
         Trajectories {
             count,
             steps: intervals,
-            start: Start::States(s0.values.clone()),
+            start,
             inputs: u.map_or(Vec::new(), |a| cut(&a.values, a.shape[1], intervals + 1, m)),
             t0: arrays
                 .get("t0")
@@ -168,6 +169,21 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
         },
         theta,
     ))
+}
+
+/// Where rollouts start: from s0; with networks that encode from `window` [B, frames, k]; a static model from nothing.
+fn start(model: &Model, arrays: &Arrays) -> anyhow::Result<(usize, Start)> {
+    if model.has_encoders() {
+        let (frames, k) = (model.window.frames, model.outputs.len());
+        let window = arrays.require("window", &[Dim::Any("B"), Dim::Is("frames", frames), Dim::Is("k", k)])?;
+        return Ok((window.shape[0], Start::Observations(window.values.clone())));
+    }
+    if model.is_static() && arrays.get("s0").is_none() {
+        let rows = arrays.require("u", &[Dim::Any("B"), Dim::Any("T + 1"), Dim::Is("m", model.inputs.len())])?.shape[0];
+        return Ok((rows, Start::States(vec![0.0; rows * model.integrated_len()])));
+    }
+    let s0 = arrays.require("s0", &[vec![Dim::Any("B")], axes(model, "n", model.state.len())].concat())?;
+    Ok((s0.shape[0], Start::States(model.lift(&s0.values))))
 }
 
 /// The axes of a state or an observation: its components, and on a grid the cells of each.
@@ -184,7 +200,7 @@ fn outputs(model: &Model, job: &Job, rollout: &Rollout) -> Vec<Named> {
     let (b, t) = (job.samples(), job.trajectories.steps);
     let terms = &rollout.evaluation.terms[0];
     let mut out: Vec<Named> = vec![
-        ("states".into(), [vec![b, t + 1], model.shape(model.state.len())].concat(), rollout.states.clone()),
+        ("states".into(), [vec![b, t + 1], model.shape(model.state.len())].concat(), model.own_states(&rollout.states)),
         ("y_hat".into(), [vec![b, t], model.shape(model.outputs.len())].concat(), rollout.predictions.clone()),
         ("objective".into(), vec![], vec![terms.objective]),
     ];

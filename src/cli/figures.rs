@@ -4,7 +4,7 @@ use super::Failure;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
-use crate::device::{Job, Start};
+use crate::device::Job;
 use crate::program::Weights;
 use crate::report::{
     Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
@@ -43,7 +43,8 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
                  trajectory left the finite numbers are left out."
                     .into(),
             ],
-            pairs: figures.len() > 1,
+            // Matrices of slices take the whole width.
+            pairs: figures.len() > 1 && landscape.axes.len() <= 2,
             figures: figures.into_iter().map(|(_, figure)| figure).collect(),
             table: None,
         });
@@ -111,12 +112,9 @@ fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failur
     let job = Job::new(&all, &repeated, &theta, &results.weights, &pipeline.model.objective);
     let rollout = pipeline.device.simulate(&job)?;
     let (t, k, dt) = (all.steps, pipeline.model.outputs.len(), pipeline.study.spec.solver.dt);
-    let first = match &all.start {
-        Start::Observations(v) | Start::States(v) => v,
-    };
     let example = |e: usize| {
         let row = rows[e] as usize;
-        let start = |o: usize| first[row * k + o];
+        let start = |o: usize| windows.initial(row).get(o).copied().unwrap_or(f64::NAN);
         let trace = |o: usize| {
             let run = |s: usize| -> Vec<f64> {
                 let steps = (0..t).map(|j| rollout.predictions[((s * examples + e) * t + j) * k + o]);

@@ -9,10 +9,12 @@ mod failure;
 mod figures;
 mod film;
 mod landscape_figures;
+mod penalties;
 mod pipeline;
 mod progress;
 mod run;
 mod simulate;
+mod slice_figures;
 mod workload;
 
 pub use failure::Failure;
@@ -41,6 +43,7 @@ enum Command {
     Eval(eval::EvalArguments),
     Check(check::CheckArguments),
     Simulate(simulate::SimulateArguments),
+    Penalties(penalties::PenaltiesArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
 }
@@ -58,6 +61,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Eval(a) => eval::run(a),
         Command::Check(a) => check::run(a),
         Command::Simulate(a) => simulate::run(a),
+        Command::Penalties(a) => penalties::run(a),
         Command::Bench(a) => bench::run(a),
         Command::Devices(a) => devices::run(a),
     };

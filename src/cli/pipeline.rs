@@ -4,7 +4,7 @@ use super::Failure;
 use super::device::DeviceArguments;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision, Start};
+use crate::device::{Device, Precision};
 use crate::model::{Model, load_weights, save_weights};
 use crate::program::Weights;
 use crate::study::{
@@ -194,16 +194,12 @@ impl Pipeline {
             )
             .into());
         };
-        let epochs = self.study.train.as_ref().map_or(0, |t| t.epochs);
-        if c.epoch < epochs {
-            eprintln!("note: this training stopped after epoch {} of {epochs}; `greybox train` continues it", c.epoch);
+        let config = self.study.section(&self.study.train, "train")?;
+        if c.epoch < config.epochs && !c.members.iter().all(|m| m.ended.is_some()) {
+            let (done, epochs) = (c.epoch, config.epochs);
+            eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
         }
-        Ok(Trained {
-            last: Weights { members: 1, values: c.weights },
-            best: Weights { members: 1, values: c.best },
-            history: c.history,
-            interrupted: false,
-        })
+        Ok(c.trained(&self.model, config))
     }
 
     /// The weights that estimates use.
@@ -312,11 +308,11 @@ fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure
 /// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.
 fn note_stability(model: &Model, prepared: &Prepared) {
     let (cells, k) = (model.cells(), model.output_len());
-    let first = match &prepared.train.start {
-        Start::Observations(values) | Start::States(values) => values,
-    };
+    let windows = &prepared.dataset.train;
     let range = |output: usize| {
-        let of_output = first.chunks(k).flat_map(|frame| frame[output * cells..(output + 1) * cells].iter().copied());
+        let of_output = (0..windows.count)
+            .flat_map(|w| windows.initial(w).chunks(k).flat_map(|frame| &frame[output * cells..(output + 1) * cells]))
+            .copied();
         of_output.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
     };
     let position = |name: &String| model.outputs.iter().position(|output| output == name);

@@ -111,7 +111,7 @@ pub fn load(arguments: &BenchArguments) -> Result<Model, Failure> {
     }
     match arguments.penalty {
         Some(PenaltyName::Orthogonality) => {
-            spec.penalties = vec![PenaltySpec { kind: "orthogonality".into(), weight: 1e-2, name: None }];
+            spec.penalties = vec![PenaltySpec { kind: "orthogonality".into(), weight: 1e-2, ..PenaltySpec::default() }];
         }
         Some(PenaltyName::None) => spec.penalties.clear(),
         None => {}

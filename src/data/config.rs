@@ -96,7 +96,8 @@ pub enum Normalise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WindowConfig {
-    /// Frames before the prediction begins; the last one is the initial observation. Default 1.
+    /// Frames before the prediction begins; the last one is the initial observation. Default 1; 0 for the rows of a static
+    /// model only.
     pub history: usize,
     /// Frames predicted. Default 10.
     pub horizon: usize,
@@ -178,11 +179,7 @@ impl DataConfig {
             (_, Some(simulate)) => simulate.validate()?,
             _ => {}
         }
-        for (key, value) in [
-            ("window.history", self.window.history),
-            ("window.horizon", self.window.horizon),
-            ("window.stride", self.window.stride),
-        ] {
+        for (key, value) in [("window.horizon", self.window.horizon), ("window.stride", self.window.stride)] {
             if value == 0 {
                 return Err(DataError::config(key, "is 0", "give at least 1"));
             }

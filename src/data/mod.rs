@@ -22,7 +22,7 @@ pub mod split;
 pub mod table;
 pub mod window;
 
-pub use config::DataConfig;
+pub use config::{DataConfig, WindowConfig};
 pub use dataset::Dataset;
 pub use episode::{Episode, load};
 pub use error::DataError;

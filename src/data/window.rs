@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::config::WindowConfig;
 use super::episode::Episode;
 use super::error::DataError;
+use crate::model::{EncodeSpec, Seen};
 
 /// A range of steps of one episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Windows {
     pub outputs: usize,
     /// Inputs per frame, m.
     pub inputs: usize,
+    /// Numbers in the state of the model, for windows without a past.
+    pub states: usize,
+    /// What encoders see of a window.
+    pub encode: EncodeSpec,
     /// Number of windows, N.
     pub count: usize,
     /// The episode of each window.
@@ -82,6 +87,46 @@ impl Windows {
         self.history + self.horizon
     }
 
+    /// The last observed frame of a window, k numbers; none of windows without a past.
+    pub fn initial(&self, window: usize) -> &[f64] {
+        let (h, k) = (self.history, self.outputs);
+        if h == 0 { &[] } else { &self.past[(window * h + h - 1) * k..(window * h + h) * k] }
+    }
+
+    /// Observations that encoders see, `[N, frames, k]`; without encoders the initial ones. The first missing one is an
+    /// error.
+    pub fn seen(&self) -> Result<Vec<f64>, DataError> {
+        let (h, k, frames) = (self.history, self.outputs, self.encode.frames);
+        let wrong = |problem: String, remedy: String| Err(DataError::config("window", problem, remedy));
+        let mut seen = Vec::with_capacity(self.count * frames * k);
+        if self.encode.sees == Seen::Past && frames > h {
+            let problem = format!("encoders see {frames} frames up to the initial one, the history has {h}");
+            return wrong(problem, format!("set history = {frames}, or encode.frames = {h}"));
+        }
+        if self.encode.sees == Seen::Whole && frames != self.horizon + 1 {
+            let problem =
+                format!("encoders see {frames} frames, the initial one and those predicted are {}", self.horizon + 1);
+            return wrong(problem, format!("set encode.frames = {}", self.horizon + 1));
+        }
+        for w in 0..self.count {
+            let past = &self.past[w * h * k..(w + 1) * h * k];
+            match self.encode.sees {
+                Seen::Past => seen.extend_from_slice(&past[(h - frames) * k..]),
+                Seen::Whole => {
+                    seen.extend_from_slice(&past[(h - 1) * k..]);
+                    seen.extend_from_slice(&self.future[w * self.horizon * k..(w + 1) * self.horizon * k]);
+                }
+            }
+        }
+        match seen.iter().position(|v| v.is_nan()) {
+            None => Ok(seen),
+            Some(i) => wrong(
+                format!("window {} has a missing value that an encoder would see", i / (frames * k)),
+                "set drop_missing = true (with time and resample), or encode.sees = \"past\"".into(),
+            ),
+        }
+    }
+
     fn push(&mut self, index: usize, episode: &Episode, start: usize, max: Option<f64>) -> Result<(), DataError> {
         let width = self.outputs;
         let values = &episode.outputs[start * width..(start + self.frames()) * width];
@@ -89,6 +134,7 @@ impl Windows {
             self.above_max += 1;
             return Ok(());
         }
+        // Rows of a static model have no past; their inputs stand at both ends of the interval that ends in them.
         let (past, future) = values.split_at(self.history * width);
         if let Some(position) = past.iter().position(|value| value.is_nan()) {
             let step = start + position / width;
@@ -102,16 +148,20 @@ impl Windows {
                 "set drop_missing = true (with time and resample where rows inside an episode are missing)",
             ));
         }
-        let initial = start + self.history - 1;
+        let initial = (start + self.history).saturating_sub(1);
         let too_many = |_| DataError::values(&episode.name, "more than 2^32 episodes or steps", "divide the data set");
         self.episode.push(u32::try_from(index).map_err(too_many)?);
         self.start.push(u32::try_from(start).map_err(too_many)?);
         self.past.extend_from_slice(past);
         self.future.extend_from_slice(future);
-        self.u.extend_from_slice(&episode.inputs[initial * self.inputs..(initial + self.horizon + 1) * self.inputs]);
+        let first = if self.history == 0 { start } else { initial };
+        self.u.extend_from_slice(&episode.inputs[first * self.inputs..(first + 1) * self.inputs]);
+        let last = start + self.frames();
+        self.u.extend_from_slice(&episode.inputs[(last - self.horizon) * self.inputs..last * self.inputs]);
         self.t0.push(match &episode.time {
+            Some(time) if self.history == 0 => time[start] - episode.spacing()?.unwrap_or(1.0),
             Some(time) => time[initial],
-            None => (episode.first_step + initial) as f64,
+            None => (episode.first_step + start + self.history) as f64 - 1.0,
         });
         self.count += 1;
         Ok(())

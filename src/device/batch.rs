@@ -8,9 +8,10 @@ use crate::solve::TimeGrid;
 /// Where rollouts start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Start {
-    /// Given states, `[count, n]`.
+    /// Given states, `[count, n]`; integrated ones (see [`Model::lift`]) where the model has several rollouts.
     States(Vec<f64>),
-    /// Observations, `[count, k]`, turned into states by the model's encode program.
+    /// Observed windows, `[count, frames, k]`, turned into states by the model's encode program; one frame unless the
+    /// model says otherwise.
     Observations(Vec<f64>),
 }
 
@@ -78,6 +79,10 @@ pub struct Job<'a> {
     pub weights: &'a Weights,
     /// What is reduced, and differentiated.
     pub objective: &'a Objective,
+    /// Factor of every penalty's weight in each group; empty for 1.
+    pub penalty_scale: &'a [f64],
+    /// Factor of the loss in each group; empty for 1.
+    pub loss_scale: &'a [f64],
 }
 
 impl<'a> Job<'a> {
@@ -89,7 +94,18 @@ impl<'a> Job<'a> {
         weights: &'a Weights,
         objective: &'a Objective,
     ) -> Job<'a> {
-        Job { trajectories, rows, theta, multiplicity: None, groups: 1, members: &[], weights, objective }
+        Job {
+            trajectories,
+            rows,
+            theta,
+            multiplicity: None,
+            groups: 1,
+            members: &[],
+            weights,
+            objective,
+            penalty_scale: &[],
+            loss_scale: &[],
+        }
     }
 
     /// Number of samples.
@@ -112,6 +128,13 @@ impl<'a> Job<'a> {
         self.multiplicity.map_or(1.0, |m| m[sample])
     }
 
+    /// Factors of the loss and of every penalty in a group; `None` where both are 1.
+    pub fn scales(&self, group: usize) -> Option<[f64; 2]> {
+        let of = |scale: &[f64]| scale.get(group).copied().unwrap_or(1.0);
+        let scales = [of(self.loss_scale), of(self.penalty_scale)];
+        (scales != [1.0; 2]).then_some(scales)
+    }
+
     /// The time grid of the job.
     pub fn grid(&self, model: &Model) -> Result<TimeGrid, DeviceError> {
         let solver = &model.spec.solver;
@@ -128,7 +151,7 @@ impl<'a> Job<'a> {
     /// Checks every length and every value that a rollout reads.
     pub fn check(&self, model: &Model) -> Result<(), DeviceError> {
         let t = self.trajectories;
-        let (n, p, m, k) = (model.state_len(), model.theta.len(), model.inputs.len(), model.output_len());
+        let (n, p, m, k) = (model.integrated_len(), model.theta.len(), model.inputs.len(), model.output_len());
         let expect = |name: &str, found: usize, expected: usize, shape: &str| {
             if found == expected {
                 return Ok(());
@@ -144,9 +167,15 @@ impl<'a> Job<'a> {
             return Err(DeviceError::shape("rows", message, "pick rows below the number of trajectories"));
         }
         match &t.start {
-            Start::States(s) => expect("s0", s.len(), t.count * n, "B x n")?,
+            Start::States(s) => {
+                expect("s0", s.len(), t.count * n, "B x n")?;
+                if model.has_encoders() {
+                    let message = "initial states where the model has networks that encode the observed window";
+                    return Err(DeviceError::shape("s0", message.into(), "give the observed window in place of s0"));
+                }
+            }
             Start::Observations(y) => {
-                expect("first observation", y.len(), t.count * k, "B x k")?;
+                expect("observed window", y.len(), t.count * model.window_len(), "B x frames x k")?;
                 if model.encode.is_none() {
                     return Err(DeviceError::shape(
                         "first observation",
@@ -182,6 +211,22 @@ impl<'a> Job<'a> {
                 format!("{} samples cannot be divided into {} equal groups", self.samples(), self.groups),
                 "choose a number of groups that divides the samples",
             ));
+        }
+        if !self.members.is_empty() {
+            expect("members", self.members.len(), self.groups, "groups")?;
+        }
+        if let Some(member) = (0..self.groups).map(|group| self.member(group)).find(|m| *m >= self.weights.members) {
+            let message = format!("member {member} of a population of {}, counted from 0", self.weights.members);
+            return Err(DeviceError::shape("members", message, "pick members below the number of those with weights"));
+        }
+        for (name, scale) in [("penalty scale", self.penalty_scale), ("loss scale", self.loss_scale)] {
+            if !scale.is_empty() {
+                expect(name, scale.len(), self.groups, "groups")?;
+            }
+            if let Some(found) = scale.iter().find(|s| !(s.is_finite() && **s >= 0.0)) {
+                let message = format!("a factor of {found}");
+                return Err(DeviceError::shape(name, message, "give finite factors of at least 0"));
+            }
         }
         let start = match &t.start {
             Start::States(v) | Start::Observations(v) => v,

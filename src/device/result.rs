@@ -82,6 +82,8 @@ pub struct Evaluation {
     pub terms: Vec<ObjectiveTerms>,
     /// Sums of each sample, before its multiplicity.
     pub sums: Vec<Sums>,
+    /// Points of each group, `[points, width]`; empty unless a penalty is made of pairs.
+    pub points: Vec<Vec<f64>>,
     /// Status of each sample.
     pub status: Vec<Status>,
 }
@@ -126,8 +128,14 @@ pub struct Gradient {
     pub start: Vec<f64>,
 }
 
-/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples.
-pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
+/// Objective terms and seeds of every group from the sums of its samples, added in the order of the samples, with the
+/// group's factors of loss and penalties. `points` holds those of every group, or nothing.
+pub(super) fn reduce(
+    job: &Job,
+    objective: &Objective,
+    sums: &[Sums],
+    points: &[Vec<f64>],
+) -> (Vec<ObjectiveTerms>, Vec<Seeds>) {
     let per_group = job.per_group();
     (0..job.groups)
         .map(|group| {
@@ -135,7 +143,13 @@ pub(super) fn reduce(job: &Job, objective: &Objective, sums: &[Sums]) -> (Vec<Ob
             for (sample, sums) in sums.iter().enumerate().skip(group * per_group).take(per_group) {
                 total.add(sums, job.multiplicity(sample));
             }
-            objective.evaluate(&total)
+            let points = points.get(group).map_or(&[][..], |p| p);
+            match job.scales(group) {
+                None => objective.evaluate(&total, points),
+                Some([loss, penalty]) => objective
+                    .reweighted(loss * objective.loss_weight, |_, p| penalty * p.weight)
+                    .evaluate(&total, points),
+            }
         })
         .unzip()
 }

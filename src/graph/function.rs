@@ -1,6 +1,7 @@
 //! A finished graph: inputs in, outputs out, nothing unused.
 
 use super::build::{Graph, Node, NodeId};
+use super::op::Op;
 
 /// An immutable function of scalars, with its nodes in evaluation order and only the nodes that its outputs need.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,23 @@ impl Function {
         let ids: Vec<NodeId> = (0..inputs).map(|i| graph.input(i)).collect();
         let outputs = body(&mut graph, &ids);
         Function::new(&graph, inputs, &outputs)
+    }
+
+    /// The same function with its stop-gradients opened: differentiation sees through them.
+    pub fn opened(&self) -> Function {
+        Function::build(self.inputs, |g, ids| {
+            let mut map: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
+            for node in &self.nodes {
+                let args: Vec<NodeId> = node.args().iter().map(|a| map[a.index()]).collect();
+                map.push(match *node {
+                    Node::Const(bits) => g.constant(f64::from_bits(bits)),
+                    Node::Input(position) => ids[position as usize],
+                    Node::Apply(Op::StopGrad, _) => args[0],
+                    Node::Apply(op, _) => g.apply(op, &args),
+                });
+            }
+            self.outputs.iter().map(|o| map[o.index()]).collect()
+        })
     }
 
     /// Nodes in evaluation order.

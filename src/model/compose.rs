@@ -1,12 +1,15 @@
 //! Composition: what TOML and WGSL declare is checked against each other and becomes a model.
 
 use super::build::{self, Sizes};
+use super::encode;
 use super::error::ModelError;
 use super::grid_spec::GridSpec;
 use super::net_spec::NetSpec;
-use super::network::{Network, NetworkKind, Scope};
+use super::network::{Encodes, Network, NetworkKind, Scope};
 use super::objective::Objective;
-use super::spec::ModelSpec;
+use super::observable::{Count, Observable};
+use super::rollouts::Rollouts;
+use super::spec::{EncodeSpec, Method, ModelSpec, ThetaSpec};
 use crate::physics::{Context, Lowered, Module, Role};
 use crate::program::{Grid, Program, Stencil, WeightTable};
 use std::path::Path;
@@ -22,6 +25,8 @@ pub struct Model {
     pub state: Vec<String>,
     /// Names of the parameters.
     pub theta: Vec<String>,
+    /// Names of the latent variables that encoders make of the observed window.
+    pub latent: Vec<String>,
     /// Names of the measured inputs.
     pub inputs: Vec<String>,
     /// Names of the observed quantities.
@@ -32,15 +37,23 @@ pub struct Model {
     pub networks: Vec<Network>,
     /// Names and shapes of all weights.
     pub weights: WeightTable,
-    /// Ports state, theta, input, time; outputs ds/dt (or the next state) and the stage observables in the order of
-    /// [`StageObservable::ALL`](super::StageObservable::ALL).
+    /// What is integrated: the model, and reduced ones beside it where a penalty asks for them. The states of all of them
+    /// one after the other are the *integrated* state.
+    pub rollouts: Rollouts,
+    /// Ports state (integrated), theta (and latents behind it), input, time; outputs ds/dt (or the next state) and the stage
+    /// observables in the order of [`Observables`](super::Observables).
     pub evolve: Program,
     /// Ports state, theta, input, time; output f, the known part of ds/dt.
     pub physics: Program,
-    /// Ports state, theta, input, time; output the prediction.
+    /// Ports as of evolve; output the prediction. Where a penalty reads observations there are two more ports, the
+    /// observation (0 where missing) and the weight of each entry (0 where missing, else the inverse of the residual's
+    /// scale), and two more outputs: the observables of observations, and the coordinates of a point.
     pub observe: Program,
-    /// Ports observation, theta, input, time; output the initial state. `None` if the state cannot be had from an observation.
+    /// Ports the observed window, theta, input, time; outputs the initial state (integrated) and, if the model has encoders,
+    /// theta with latents behind it. `None` if the state cannot be had from observations.
     pub encode: Option<Program>,
+    /// Frames of the observed window, and which they are.
+    pub window: EncodeSpec,
     /// `control` of a truth model: ports state, theta, time; output the input.
     pub control: Option<Program>,
     /// Loss and penalties.
@@ -57,6 +70,10 @@ pub mod ports {
     pub const INPUT: usize = 2;
     /// Time.
     pub const TIME: usize = 3;
+    /// Of observe, where penalties read observations: the observation, 0 where missing.
+    pub const TARGET: usize = 4;
+    /// Likewise: the weight of each entry, 0 where missing.
+    pub const PRESENT: usize = 5;
 }
 
 impl Model {
@@ -73,7 +90,9 @@ impl Model {
         spec.check()?;
         let grid = spec.grid.as_ref().map(GridSpec::grid).transpose()?;
         let near = grid.as_ref().map(|g| Stencil::of(g.dimensions).into_iter().map(Stencil::name).collect());
-        let context = Context { networks: spec.nets.keys().cloned().collect(), near };
+        let networks = spec.nets.keys().cloned().collect();
+        let perturbed = spec.penalties.iter().any(|p| p.kind == "sensitivity");
+        let context = Context { networks, near, perturbed };
         let module = Module::parse(file, source, &context).map_err(Box::new)?;
         let names = |record: Option<&crate::physics::Record>| record.map_or(Vec::new(), |r| r.names.clone());
         let state = names(Some(&module.state));
@@ -81,8 +100,29 @@ impl Model {
         let inputs = names(module.input.as_ref());
         let outputs = module.output.as_ref().map_or(state.clone(), |r| r.names.clone());
         check_theta(&spec, &theta)?;
-        let objective = Objective::new(&spec.penalties)?;
-        let sizes = Sizes { state: state.len(), theta: theta.len(), inputs: inputs.len(), grid: grid.as_ref() };
+        let latent = names(module.latent.as_ref());
+        let objective = Objective::new(&spec.penalties, [state.len(), outputs.len()])?;
+        check_objective(&objective, &theta, grid.is_some())?;
+        let rollouts = Rollouts::of(&objective);
+        let window = spec.encode.unwrap_or_default();
+        let sizes = Sizes {
+            state: state.len(),
+            theta: theta.len(),
+            latent: latent.len(),
+            inputs: inputs.len(),
+            outputs: outputs.len(),
+            frames: window.frames,
+            grid: grid.as_ref(),
+        };
+        encode::check(&spec, &module, sizes)?;
+        let at_data = objective.observables.observations.iter().any(|o| o.count() == Count::Complete);
+        if at_data && !encode::has_initial(&module, (&state, &outputs)) {
+            return Err(ModelError::setting(
+                "penalty.at",
+                "the state cannot be had from an observation",
+                "add fn initial(y: Output) -> State to the WGSL, or use at = \"path\"",
+            ));
+        }
         if grid.is_some() && module.control().is_some() {
             let message = "`control` computes inputs from the state, and a field has no single one";
             return Err(ModelError::setting("grid", message, "remove `fn control`, or the [grid] section"));
@@ -97,18 +137,28 @@ impl Model {
         }
         let mut weights = WeightTable::default();
         let networks = declare_networks(&spec, &module, sizes, &mut weights)?;
-        if module.rhs().is_none() && networks.len() > 1 && !used_by_observe_only(&module, &networks) {
-            let list: Vec<&str> = networks.iter().map(|n| n.name.as_str()).collect();
+        let enter: Vec<&Network> = networks.iter().filter(|n| n.encodes.is_none()).collect();
+        if module.rhs().is_none() && enter.len() > 1 && !used_by_observe_only(&module, &enter) {
+            let list: Vec<&str> = enter.iter().map(|n| n.name.as_str()).collect();
             return Err(ModelError::setting(
                 "net",
                 format!("several networks ({}) but no fn rhs that says how they enter", list.join(", ")),
                 "write fn rhs(s: State, …, NAME: array<f32, K>, …) -> State",
             ));
         }
-        let evolve = build::evolve(&module, &networks, sizes);
+        let is_static = spec.solver.method == Method::Static;
+        let parts =
+            build::Parts { module: &module, networks: &networks, sizes, rollouts, objective: &objective, is_static };
+        let evolve = build::evolve(&parts, &theta);
         let physics = build::physics(&module, sizes);
-        let observe = build::observe(&module, &networks, sizes);
-        let encode = build::encode(&module, &state, &outputs, sizes);
+        let observe = build::observe(&parts, (&state, &outputs));
+        let thetas: Vec<ThetaSpec> =
+            theta.iter().map(|name| spec.theta.get(name).cloned().unwrap_or_default()).collect();
+        let encode = match spec.solver.method {
+            // Nothing comes before the only row.
+            Method::Static => None,
+            _ => encode::program(&parts, (&state, &outputs), &thetas, window.sees),
+        };
         let control = module.control().map(|control| build::control(control, sizes));
         let source = source.to_string();
         Ok(Model {
@@ -116,15 +166,18 @@ impl Model {
             source,
             state,
             theta,
+            latent,
             inputs,
             outputs,
             grid,
             networks,
             weights,
+            rollouts,
             evolve,
             physics,
             observe,
             encode,
+            window,
             control,
             objective,
         })
@@ -155,6 +208,76 @@ impl Model {
         self.outputs.len() * self.cells()
     }
 
+    /// Components of the integrated state: those of all rollouts.
+    pub fn integrated(&self) -> usize {
+        self.state.len() * self.rollouts.count()
+    }
+
+    /// Numbers in an integrated state: components times cells.
+    pub fn integrated_len(&self) -> usize {
+        self.integrated() * self.cells()
+    }
+
+    /// Components of the programs' theta port: parameters and latents.
+    pub fn parameters(&self) -> usize {
+        self.theta.len() + self.latent.len()
+    }
+
+    /// Numbers in an observed window.
+    pub fn window_len(&self) -> usize {
+        self.window.frames * self.output_len()
+    }
+
+    /// Which output of observe holds the observables of observations.
+    pub fn observables_output(&self) -> Option<usize> {
+        (!self.objective.observables.observations.is_empty()).then_some(1)
+    }
+
+    /// Which output of observe holds the coordinates of points.
+    pub fn points_output(&self) -> Option<usize> {
+        self.objective.needs_points().then(|| 1 + usize::from(self.observables_output().is_some()))
+    }
+
+    /// True if encode yields the parameters: θ made by networks, or latents.
+    pub fn makes_parameters(&self) -> bool {
+        self.encode.as_ref().is_some_and(|program| program.outputs.len() > 1)
+    }
+
+    /// True if networks make θ, latents or the initial state of the observed window.
+    pub fn has_encoders(&self) -> bool {
+        self.networks.iter().any(|n| n.encodes.is_some())
+    }
+
+    /// True if the parameter is made of the observed window by a network.
+    pub fn encodes_theta(&self, index: usize) -> bool {
+        let [low, high] = self.theta_spec(index).range();
+        low < high && self.networks.iter().any(|n| n.encodes == Some(Encodes::Theta))
+    }
+
+    /// True if the model has no time: one evaluation per row.
+    pub fn is_static(&self) -> bool {
+        self.spec.solver.method == Method::Static
+    }
+
+    /// States `[count, n]` as integrated states: all rollouts start alike.
+    pub fn lift(&self, states: &[f64]) -> Vec<f64> {
+        let n = self.state_len();
+        states.chunks_exact(n.max(1)).flat_map(|s| s.repeat(self.rollouts.count())).collect()
+    }
+
+    /// The states of the model itself out of integrated states `[count, …]`.
+    pub fn own_states(&self, integrated: &[f64]) -> Vec<f64> {
+        let n = self.state_len();
+        integrated.chunks_exact(self.integrated_len().max(1)).flat_map(|s| s[..n].to_vec()).collect()
+    }
+
+    /// Cotangents of states from those of integrated states that started alike.
+    pub fn gathered(&self, cotangents: &[f64]) -> Vec<f64> {
+        let n = self.state_len();
+        let sum = |s: &[f64]| (0..n).map(|i| s.iter().skip(i).step_by(n).sum()).collect::<Vec<f64>>();
+        cotangents.chunks_exact(self.integrated_len().max(1)).flat_map(sum).collect()
+    }
+
     /// The axes of a state or observation of so many components: `[components]`, on a grid `[components, rows, columns]`.
     pub fn shape(&self, components: usize) -> Vec<usize> {
         std::iter::once(components).chain(self.grid.iter().flat_map(Grid::shape)).collect()
@@ -163,6 +286,27 @@ impl Model {
 
 fn spec_file_name(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Refuses penalties that this model cannot have.
+fn check_objective(objective: &Objective, theta: &[String], on_grid: bool) -> Result<(), ModelError> {
+    if let Some(prior) = objective.priors.iter().find(|p| !theta.contains(&p.theta)) {
+        return Err(ModelError::setting(
+            "penalty.theta",
+            format!("a prior on `{}`, which is no member of Theta", prior.theta),
+            format!("use one of {}", theta.join(", ")),
+        ));
+    }
+    let remedy = "use another penalty, or remove the [grid] section";
+    if on_grid && objective.needs_points() {
+        let message = "dependence and independence compare vectors of one sample, not fields";
+        return Err(ModelError::setting("penalty.kind", message, remedy));
+    }
+    if on_grid && objective.observables.stages.contains(&Observable::Sensitivity) {
+        let message = "sensitivity needs the Jacobian of one sample, that of a field is too large";
+        return Err(ModelError::setting("penalty.kind", message, remedy));
+    }
+    Ok(())
 }
 
 fn check_theta(spec: &ModelSpec, theta: &[String]) -> Result<(), ModelError> {
@@ -186,7 +330,7 @@ pub(super) fn argument_width(lowered: Option<&Lowered>, net: &str) -> Option<usi
     lowered?.arguments.iter().find(|a| matches!(&a.role, Role::Network(n) if n == net)).map(|a| a.width)
 }
 
-fn used_by_observe_only(module: &Module, networks: &[Network]) -> bool {
+fn used_by_observe_only(module: &Module, networks: &[&Network]) -> bool {
     networks.iter().all(|n| argument_width(module.observe(), &n.name).is_some())
 }
 
@@ -209,7 +353,9 @@ fn declare_networks(
                 "use one width",
             ));
         }
+        let encoded = net.encodes.map(|encodes| encode::width(encodes, spec, module, sizes));
         let outputs = match widths.first() {
+            _ if encoded.is_some() => encoded.unwrap_or(0),
             Some((_, width)) => *width,
             None if module.rhs().is_none() => sizes.state,
             None => {
@@ -223,7 +369,8 @@ fn declare_networks(
         if net.scope == Some(Scope::Sample) {
             check_sample_scope(name, module.features(name))?;
         }
-        let inputs = module.features(name).map_or_else(|| sizes.default_features(net), |f| f.function.outputs().len());
+        let inputs =
+            module.features(name).map_or_else(|| sizes.default_features(spec, net), |f| f.function.outputs().len());
         if net.kind == NetworkKind::Gradient && inputs != outputs {
             return Err(ModelError::setting(
                 format!("net.{name}"),
@@ -251,12 +398,14 @@ fn check_sample_scope(name: &str, features: Option<&Lowered>) -> Result<(), Mode
 
 impl Sizes<'_> {
     /// Width of what a network sees unless the text says it: state, inputs, θ and f; a conv the state's channels; with
-    /// scope `sample` inputs and θ.
-    fn default_features(&self, net: &NetSpec) -> usize {
+    /// scope `sample` inputs and θ; an encoder the window and the inputs; without time nobody sees the state.
+    fn default_features(&self, spec: &ModelSpec, net: &NetSpec) -> usize {
         match (net.kind, net.scope) {
+            _ if net.encodes.is_some() => self.frames * self.outputs + self.inputs,
+            _ if spec.solver.method == Method::Static => self.state + self.inputs + self.theta + self.latent,
             (NetworkKind::Conv, _) => self.state,
             (_, Some(Scope::Sample)) => self.inputs + self.theta,
-            _ => 2 * self.state + self.inputs + self.theta,
+            _ => 2 * self.state + self.inputs + self.theta + self.latent,
         }
     }
 }

@@ -5,11 +5,17 @@
 
 mod build;
 mod compose;
+mod encode;
 mod error;
 mod grid_spec;
 mod net_spec;
 mod network;
 mod objective;
+mod observable;
+mod pairs;
+mod penalty;
+mod rollouts;
+mod sensitivity;
 mod spec;
 mod weights_file;
 
@@ -17,7 +23,14 @@ pub use compose::{Model, ports};
 pub use error::ModelError;
 pub use grid_spec::GridSpec;
 pub use net_spec::NetSpec;
-pub use network::{Activation, LastLayer, Layer, Network, NetworkKind, Scope};
-pub use objective::{KINDS, Objective, ObjectiveTerms, Penalty, Seeds, StageObservable, Sums};
-pub use spec::{Interpolation, Method, ModelSpec, ModelTable, PenaltySpec, Prior, Scale, SolverSpec, ThetaSpec};
+pub use network::{Activation, Encodes, LastLayer, Layer, Network, NetworkKind, Scope};
+pub use objective::{Objective, ObjectiveTerms};
+pub use observable::{Count, MOST_OBSERVABLES, Observable, Observables, RELATIVE_FLOOR, Seeds, Sums};
+pub use pairs::{Between, Measure, PointLayout};
+pub use penalty::{ENTRIES, Entry, Penalty, kinds};
+pub use rollouts::Rollouts;
+pub use spec::{
+    EncodeSpec, Interpolation, Method, ModelSpec, ModelTable, PenaltySpec, Place, Prior, Reduced, Scale, Seen,
+    SolverSpec, ThetaSpec,
+};
 pub use weights_file::{initialise, load_weights, save_weights};

@@ -1,7 +1,7 @@
 //! `[net]`: what the TOML says about a network.
 
 use super::error::ModelError;
-use super::network::{Activation, LastLayer, NetworkKind, Scope};
+use super::network::{Activation, Encodes, LastLayer, NetworkKind, Scope};
 use crate::program::Boundary;
 use serde::Deserialize;
 
@@ -26,6 +26,8 @@ pub struct NetSpec {
     /// What the last layer starts from: `uniform` draws, or `zero`, so that training starts from physics alone.
     #[serde(default)]
     pub start: LastLayer,
+    /// What the network makes of the observed window, in place of being a part of rhs or observe.
+    pub encodes: Option<Encodes>,
     /// On grids: evaluated in every cell (the default) or once per sample.
     pub scope: Option<Scope>,
     /// What a conv sees beyond the rim; the grid's boundary if absent.
@@ -51,6 +53,12 @@ impl NetSpec {
             }
         }
         let conv = self.kind == NetworkKind::Conv;
+        if self.encodes.is_some() && on_grid {
+            return refuse(".encodes", "encoders of fields are not supported", "remove it, or the [grid] section");
+        }
+        if self.encodes.is_some() && self.kind != NetworkKind::Mlp {
+            return refuse(".encodes", "only a perceptron encodes", "use kind = \"mlp\"");
+        }
         if conv && !on_grid {
             return refuse(".kind", "a convolution needs a grid", "add a [grid] section, or use kind = \"mlp\"");
         }

@@ -28,6 +28,18 @@ pub enum LastLayer {
     Zero,
 }
 
+/// What a network makes of the observed window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encodes {
+    /// The free parameters, each inside its box.
+    Theta,
+    /// The members of `Latent`.
+    Latent,
+    /// The initial state: added to what `initial`, or equal names, make of the last observation; alone without these.
+    State,
+}
+
 /// How often a network on a grid is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -125,6 +137,8 @@ pub struct Network {
     pub padding: Boundary,
     /// Cells in which it is evaluated: 1 without a grid, or with scope `sample`.
     pub cells: usize,
+    /// What it makes of the observed window, if it is an encoder.
+    pub encodes: Option<Encodes>,
 }
 
 /// Weights of a layer.
@@ -182,6 +196,7 @@ impl Network {
             start: spec.start,
             padding: spec.padding.or(grid.map(|g| g.boundary)).unwrap_or_default(),
             cells: grid.filter(|_| spec.scope != Some(Scope::Sample)).map_or(1, Grid::cells),
+            encodes: spec.encodes,
         }
     }
 

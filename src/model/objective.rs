@@ -1,166 +1,13 @@
 //! The objective: a functional of means over the batch, loss + Σ weight · penalty.
 //!
-//! Devices add up observables; everything nonlinear (absolute values, logarithms, weights) happens here, once, in f64:
-//! reduce first, transform after. [`Objective::evaluate`] also returns the cotangents that seed the reverse pass.
+//! Devices add up observables; everything nonlinear (absolute values, logarithms, pairs, weights) happens here, once, in
+//! f64: reduce first, transform after. [`Objective::evaluate`] also returns the cotangents that seed the reverse pass.
 
 use super::error::ModelError;
+use super::observable::{Observables, Seeds, Sums};
+use super::pairs::{Between, PointLayout};
+use super::penalty::{Kind, Penalty, QuadraticPrior};
 use super::spec::PenaltySpec;
-
-/// A scalar that every stage evaluation contributes. f is physics, g := rhs − physics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub enum StageObservable {
-    /// ‖g‖²
-    CorrectionSquared,
-    /// ⟨f, g⟩
-    Product,
-    /// ‖f‖²
-    PhysicsSquared,
-}
-
-impl StageObservable {
-    /// All of them, in the order in which evolve programs yield them.
-    pub const ALL: [StageObservable; 3] =
-        [StageObservable::CorrectionSquared, StageObservable::Product, StageObservable::PhysicsSquared];
-
-    /// Name in tables and landscapes.
-    pub fn name(self) -> &'static str {
-        match self {
-            StageObservable::CorrectionSquared => "correction_squared",
-            StageObservable::Product => "physics_times_correction",
-            StageObservable::PhysicsSquared => "physics_squared",
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Base {
-    LeastAction,
-    Orthogonality,
-    Balance,
-}
-
-/// One penalty of the objective.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Penalty {
-    /// Name in outputs.
-    pub name: String,
-    /// Kind, as in the TOML.
-    pub kind: String,
-    /// Factor in the objective.
-    pub weight: f64,
-    base: Base,
-    log: bool,
-}
-
-/// The kinds that `[[penalty]] kind` accepts.
-pub const KINDS: [&str; 6] =
-    ["least_action", "orthogonality", "balance", "log_least_action", "log_orthogonality", "log_balance"];
-
-/// Below this a logarithmic penalty is flat: ln max(X, FLOOR).
-const FLOOR: f64 = 1e-30;
-
-impl Penalty {
-    /// Reads a penalty from the TOML.
-    pub fn new(spec: &PenaltySpec, position: usize) -> Result<Penalty, ModelError> {
-        let (log, stem) = match spec.kind.strip_prefix("log_") {
-            Some(stem) => (true, stem),
-            None => (false, spec.kind.as_str()),
-        };
-        let base = match stem {
-            "least_action" => Base::LeastAction,
-            "orthogonality" => Base::Orthogonality,
-            "balance" => Base::Balance,
-            _ => {
-                let nearest = KINDS
-                    .iter()
-                    .max_by(|a, b| strsim::jaro_winkler(a, &spec.kind).total_cmp(&strsim::jaro_winkler(b, &spec.kind)));
-                return Err(ModelError::setting(
-                    format!("penalty[{position}].kind"),
-                    format!("unknown penalty `{}`; did you mean `{}`?", spec.kind, nearest.unwrap_or(&"")),
-                    format!("use one of {}", KINDS.join(", ")),
-                ));
-            }
-        };
-        if !(spec.weight.is_finite() && spec.weight >= 0.0) {
-            return Err(ModelError::setting(
-                format!("penalty[{position}].weight"),
-                format!("weight {} is not a number of at least 0", spec.weight),
-                "use weight >= 0",
-            ));
-        }
-        let name = spec.name.clone().unwrap_or_else(|| spec.kind.clone());
-        Ok(Penalty { name, kind: spec.kind.clone(), weight: spec.weight, base, log })
-    }
-
-    /// The observables it reads.
-    pub fn observables(&self) -> &'static [StageObservable] {
-        match self.base {
-            Base::LeastAction => &[StageObservable::CorrectionSquared],
-            Base::Orthogonality => &[StageObservable::Product],
-            Base::Balance => &[StageObservable::PhysicsSquared, StageObservable::CorrectionSquared],
-        }
-    }
-
-    /// True if its derivative does not depend on the means, so that one pass over the batch suffices.
-    pub fn is_linear(&self) -> bool {
-        self.weight == 0.0 || (self.base == Base::LeastAction && !self.log)
-    }
-
-    /// Number of the base kind (least action 0, orthogonality 1, balance 2) and whether its logarithm is taken: what a
-    /// kernel needs.
-    pub fn code(&self) -> (u32, bool) {
-        (self.base as u32, self.log)
-    }
-
-    /// Value and partials with respect to the means in the order of [`StageObservable::ALL`].
-    fn value(&self, means: [f64; 3]) -> (f64, [f64; 3]) {
-        let [gg, fg, ff] = means;
-        // sign(0) = 0: the middle of the subgradient of |·|.
-        let sign = |x: f64| if x == 0.0 { 0.0 } else { x.signum() };
-        let (x, slope) = match self.base {
-            Base::LeastAction => (gg, [1.0, 0.0, 0.0]),
-            Base::Orthogonality => (fg.abs(), [0.0, sign(fg), 0.0]),
-            Base::Balance => ((ff - gg).abs(), [-sign(ff - gg), 0.0, sign(ff - gg)]),
-        };
-        if !self.log {
-            return (x, slope);
-        }
-        // `max` would turn a NaN into the floor; a NaN must stay visible.
-        let clamped = if x < FLOOR { FLOOR } else { x };
-        let factor = if x > FLOOR { 1.0 / x } else { 0.0 };
-        (clamped.ln(), slope.map(|s| s * factor))
-    }
-}
-
-/// Sums over a group of samples, each sample multiplied by its weight.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sums {
-    /// Σ of squared residuals over present entries.
-    pub squared_error: f64,
-    /// Number of present entries.
-    pub present: f64,
-    /// Σ of each stage observable, in the order of [`StageObservable::ALL`].
-    pub stages: [f64; 3],
-    /// Number of stage evaluations.
-    pub stage_count: f64,
-}
-
-impl Sums {
-    /// Adds another group, `weight` times.
-    pub fn add(&mut self, other: &Sums, weight: f64) {
-        self.squared_error += weight * other.squared_error;
-        self.present += weight * other.present;
-        self.stage_count += weight * other.stage_count;
-        for (a, b) in self.stages.iter_mut().zip(other.stages) {
-            *a += weight * b;
-        }
-    }
-
-    /// Means of the stage observables; 0 without stages.
-    pub fn means(&self) -> [f64; 3] {
-        self.stages.map(|s| if self.stage_count > 0.0 { s / self.stage_count } else { 0.0 })
-    }
-}
 
 /// Values of the objective.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,19 +16,10 @@ pub struct ObjectiveTerms {
     pub loss: Option<f64>,
     /// Each penalty in order, without its weight.
     pub penalties: Vec<f64>,
-    /// Means of the stage observables.
+    /// Means of the base observables over the stages.
     pub means: [f64; 3],
     /// loss + Σ weight · penalty.
     pub objective: f64,
-}
-
-/// Derivatives of the objective with respect to every contribution.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Seeds {
-    /// d objective / d (one squared residual).
-    pub squared_error: f64,
-    /// d objective / d (one stage observable), in the order of [`StageObservable::ALL`].
-    pub stages: [f64; 3],
 }
 
 /// Loss and penalties with their weights.
@@ -191,23 +29,45 @@ pub struct Objective {
     pub penalties: Vec<Penalty>,
     /// Factor of the loss: 1 for the contract's objective, 0 to minimise penalties alone.
     pub loss_weight: f64,
+    /// The observables that the model's programs yield.
+    pub observables: Observables,
+    /// The priors among the penalties.
+    pub priors: Vec<QuadraticPrior>,
+    /// What points consist of, for penalties that are functions of pairs.
+    pub points: PointLayout,
 }
 
 impl Objective {
-    /// Reads the penalties of a study; the loss has weight 1.
-    pub fn new(specs: &[PenaltySpec]) -> Result<Objective, ModelError> {
-        let penalties: Vec<Penalty> =
-            specs.iter().enumerate().map(|(i, s)| Penalty::new(s, i)).collect::<Result<_, _>>()?;
-        for (i, penalty) in penalties.iter().enumerate() {
-            if penalties[..i].iter().any(|p| p.name == penalty.name) {
+    /// Reads the penalties of a study; the loss has weight 1. `widths` are those of a state and of an observation.
+    pub fn new(specs: &[PenaltySpec], widths: [usize; 2]) -> Result<Objective, ModelError> {
+        let mut objective = Objective { loss_weight: 1.0, ..Objective::default() };
+        for (i, spec) in specs.iter().enumerate() {
+            let penalty = Penalty::new(spec, i, &mut objective.priors)?;
+            if objective.penalties.iter().any(|p| p.name == penalty.name) {
                 return Err(ModelError::setting(
                     format!("penalty[{i}]"),
                     format!("a second penalty is called `{}`", penalty.name),
                     "give each its own name = \"...\"",
                 ));
             }
+            penalty.observables().into_iter().for_each(|o| objective.observables.require(o));
+            if let Some(pairs) = penalty.pairs() {
+                match pairs.between {
+                    Between::Correction => objective.points.correction = widths[0],
+                    Between::Predictions => objective.points.predictions = widths[1],
+                }
+                objective.points.most = objective.points.most.max(pairs.points);
+            }
+            objective.penalties.push(penalty);
         }
-        Ok(Objective { penalties, loss_weight: 1.0 })
+        if objective.observables.len() > super::observable::MOST_OBSERVABLES {
+            return Err(ModelError::setting(
+                "penalty",
+                format!("the penalties read {} different quantities", objective.observables.len()),
+                format!("use penalties with at most {} together", super::observable::MOST_OBSERVABLES),
+            ));
+        }
+        Ok(objective)
     }
 
     /// The same penalties with other weights of loss and penalties.
@@ -232,29 +92,49 @@ impl Objective {
         self.penalties.iter().all(Penalty::is_linear)
     }
 
-    /// Observables that some penalty with a weight reads, as marks in the order of [`StageObservable::ALL`].
-    pub fn observed(&self) -> [bool; 3] {
-        let weighted = self.penalties.iter().filter(|p| p.weight != 0.0);
-        let read: Vec<StageObservable> = weighted.flat_map(|p| p.observables().iter().copied()).collect();
-        StageObservable::ALL.map(|o| read.contains(&o))
+    /// True if a penalty that counts is a function of pairs of points.
+    pub fn needs_points(&self) -> bool {
+        self.penalties.iter().any(|p| p.pairs().is_some())
     }
 
-    /// Values and seeds from the sums of a group.
-    pub fn evaluate(&self, sums: &Sums) -> (ObjectiveTerms, Seeds) {
+    /// True if reverse passes must visit observations: for the loss, or for a penalty that reads them.
+    pub fn seeds_observations(&self) -> bool {
+        let reads = |p: &Penalty| p.pairs().is_some() || p.observables().iter().any(|o| o.of_observation());
+        self.loss_weight != 0.0 || self.penalties.iter().any(|p| p.weight != 0.0 && reads(p))
+    }
+
+    /// Values and seeds from the sums and the points `[points, width]` of a group. Without points, penalties that are made
+    /// of pairs are NaN, and count only if they have a weight.
+    pub fn evaluate(&self, sums: &Sums, points: &[f64]) -> (ObjectiveTerms, Seeds) {
         let means = sums.means();
         let loss = (sums.present > 0.0).then(|| sums.squared_error / sums.present);
-        let mut objective = self.loss_weight * loss.unwrap_or(0.0);
-        let mut seeds = Seeds::default();
+        let mut objective = if self.loss_weight == 0.0 { 0.0 } else { self.loss_weight * loss.unwrap_or(0.0) };
+        let mut seeds = Seeds { points: vec![0.0; points.len()], ..Seeds::default() };
         if sums.present > 0.0 {
             seeds.squared_error = self.loss_weight / sums.present;
         }
+        let count = |o: super::Observable| sums.count(o.count(), &self.observables);
+        let mean = |o: super::Observable| {
+            let place = self.observables.place(o).map_or(0.0, |place| sums.observables[place]);
+            if count(o) > 0.0 { place / count(o) } else { 0.0 }
+        };
         let mut penalties = Vec::with_capacity(self.penalties.len());
         for penalty in &self.penalties {
-            let (value, slope) = penalty.value(means);
+            let (value, slopes) = match &penalty.how {
+                Kind::Pairs { pairs, sign } => {
+                    let factor = penalty.weight * sign;
+                    let chosen = &points[..points.len().min(pairs.points * self.points.width())];
+                    (sign * pairs.evaluate(chosen, &self.points, factor, &mut seeds.points), Vec::new())
+                }
+                _ => penalty.value(&mean),
+            };
             if penalty.weight != 0.0 {
                 objective += penalty.weight * value;
-                for (seed, s) in seeds.stages.iter_mut().zip(slope) {
-                    *seed += penalty.weight * s / sums.stage_count.max(1.0);
+                for (observable, slope) in slopes {
+                    if let Some(place) = self.observables.place(observable) {
+                        // With nothing to count there is nothing to differentiate either.
+                        seeds.observables[place] += penalty.weight * slope / count(observable).max(1e-300);
+                    }
                 }
             }
             penalties.push(value);
@@ -265,37 +145,79 @@ impl Objective {
 
 #[cfg(test)]
 mod tests {
+    use super::super::observable::MOST_OBSERVABLES;
+    use super::super::penalty::kinds;
     use super::*;
 
     fn spec(kind: &str) -> PenaltySpec {
-        PenaltySpec { kind: kind.into(), weight: 0.5, name: None }
+        let theta = (kind == "prior").then(|| "k".to_string());
+        PenaltySpec { kind: kind.into(), weight: 0.5, theta, ..PenaltySpec::default() }
+    }
+
+    fn objective(kinds: &[&str]) -> Objective {
+        let specs: Vec<PenaltySpec> = kinds.iter().map(|kind| spec(kind)).collect();
+        Objective::new(&specs, [2, 1]).unwrap()
+    }
+
+    fn sums() -> Sums {
+        let observables = std::array::from_fn(|i| [7.0, -2.0, 5.0, 1.5, 0.3, 2.0, 4.0][i % 7]);
+        Sums { squared_error: 3.0, present: 4.0, observables, stage_count: 10.0, entries: 6.0 }
     }
 
     #[test]
     fn seeds_are_the_derivatives_of_the_objective() {
-        let objective = Objective::new(&KINDS.map(spec)).unwrap();
-        let sums = Sums { squared_error: 3.0, present: 4.0, stages: [7.0, -2.0, 5.0], stage_count: 10.0 };
-        let (_, seeds) = objective.evaluate(&sums);
-        let value = |change: &dyn Fn(&mut Sums, f64), h: f64| {
-            let mut s = sums;
-            change(&mut s, h);
-            objective.evaluate(&s).0.objective
-        };
-        let slope = |change: &dyn Fn(&mut Sums, f64)| (value(change, 1e-5) - value(change, -1e-5)) / 2e-5;
-        assert!((slope(&|s, h| s.squared_error += h) - seeds.squared_error).abs() < 1e-8);
-        for q in 0..3 {
-            assert!((slope(&|s, h| s.stages[q] += h) - seeds.stages[q]).abs() < 1e-8, "observable {q}");
+        for kind in kinds() {
+            let objective = objective(&[&kind]);
+            let (_, seeds) = objective.evaluate(&sums(), &[]);
+            let value = |change: &dyn Fn(&mut Sums, f64), h: f64| {
+                let mut s = sums();
+                change(&mut s, h);
+                objective.evaluate(&s, &[]).0.objective
+            };
+            if objective.needs_points() {
+                assert!(value(&|_, _| {}, 0.0).is_nan(), "{kind}: no points, no value");
+                continue;
+            }
+            let slope = |change: &dyn Fn(&mut Sums, f64)| (value(change, 1e-5) - value(change, -1e-5)) / 2e-5;
+            assert!((slope(&|s, h| s.squared_error += h) - seeds.squared_error).abs() < 1e-8);
+            for q in 0..MOST_OBSERVABLES {
+                // The number of complete frames does not depend on what is differentiated.
+                if objective.observables.observations.contains(&super::super::Observable::CompleteFrames)
+                    && objective.observables.place(super::super::Observable::CompleteFrames) == Some(q)
+                {
+                    continue;
+                }
+                let found = slope(&|s, h| s.observables[q] += h);
+                assert!((found - seeds.observables[q]).abs() < 1e-8, "{kind}, observable {q}");
+            }
         }
     }
 
     #[test]
     fn logarithms_are_floored_and_nan_stays_visible() {
-        let objective = Objective::new(&[spec("log_least_action")]).unwrap();
+        let objective = objective(&["log_least_action"]);
         let zero = Sums { stage_count: 1.0, ..Sums::default() };
-        let (terms, seeds) = objective.evaluate(&zero);
+        let (terms, seeds) = objective.evaluate(&zero, &[]);
         assert_eq!(terms.penalties[0], 1e-30f64.ln());
-        assert_eq!(seeds.stages, [0.0; 3]);
-        let (terms, _) = objective.evaluate(&Sums { stages: [f64::NAN, 0.0, 0.0], ..zero });
-        assert!(terms.objective.is_nan());
+        assert_eq!(seeds.observables, [0.0; MOST_OBSERVABLES]);
+        let mut bad = zero;
+        bad.observables[0] = f64::NAN;
+        assert!(objective.evaluate(&bad, &[]).0.objective.is_nan());
+    }
+
+    #[test]
+    fn settings_of_another_kind_are_refused() {
+        let refused = |change: &dyn Fn(&mut PenaltySpec), kind: &str| {
+            let mut spec = spec(kind);
+            change(&mut spec);
+            Objective::new(&[spec], [2, 1]).unwrap_err().to_string()
+        };
+        assert!(refused(&|s| s.level = Some(1.0), "balance").contains("no setting `level`"));
+        assert!(refused(&|s| s.points = Some(3), "independence").contains("at least 4"));
+        assert!(refused(&|s| s.theta = None, "prior").contains("theta"));
+        assert!(refused(&|s| s.weight = -1.0, "identity").contains("at least 0"));
+        assert!(refused(&|s| s.deviation = Some(0.0), "prior").contains("positive"));
+        assert!(refused(&|_| {}, "log_prior").contains("unknown penalty"));
+        assert!(refused(&|_| {}, "hsic").contains("use one of"));
     }
 }

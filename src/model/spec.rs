@@ -3,6 +3,7 @@
 use super::error::ModelError;
 use super::grid_spec::GridSpec;
 use super::net_spec::NetSpec;
+use super::pairs::{Between, Measure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct ModelSpec {
     pub grid: Option<GridSpec>,
     /// `[solver]`
     pub solver: SolverSpec,
+    /// `[encode]`
+    pub encode: Option<EncodeSpec>,
     /// `[[penalty]]`
     pub penalties: Vec<PenaltySpec>,
 }
@@ -92,7 +95,8 @@ pub enum Scale {
 pub struct SolverSpec {
     /// The scheme.
     pub method: Method,
-    /// Interval between observations.
+    /// Interval between observations; may be left out of static models.
+    #[serde(default = "missing")]
     pub dt: f64,
     /// Equal steps per interval.
     #[serde(default = "one")]
@@ -103,6 +107,10 @@ impl Default for SolverSpec {
     fn default() -> Self {
         SolverSpec { method: Method::Rk4, dt: 1.0, substeps: 1 }
     }
+}
+
+fn missing() -> f64 {
+    f64::NAN
 }
 
 fn one() -> usize {
@@ -125,19 +133,107 @@ pub enum Method {
     Rk38,
     /// A discrete map: physics and rhs return the next state.
     Map,
+    /// No time: physics and rhs return the state that belongs to the inputs of the same row.
+    Static,
 }
 
-/// `[[penalty]]`
-#[derive(Clone, Debug, Deserialize)]
+/// `[[penalty]]`; which settings a kind has stands in its [entry](super::ENTRIES).
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PenaltySpec {
-    /// What is penalised: `least_action`, `orthogonality`, `balance`, or `log_` before one of them.
+    /// What is penalised: a kind of the catalogue, or `log_` before one that has a logarithmic form.
     pub kind: String,
     /// Factor in the objective.
     #[serde(default = "unit_weight")]
     pub weight: f64,
     /// Name in outputs; the kind if absent.
     pub name: Option<String>,
+    /// Where the correction is looked at.
+    pub at: Option<Place>,
+    /// What the full model is compared with.
+    pub from: Option<Reduced>,
+    /// The sensitivity that is enough.
+    pub level: Option<f64>,
+    /// How dependence is measured.
+    pub measure: Option<Measure>,
+    /// Between what dependence is measured.
+    pub between: Option<Between>,
+    /// Most points that pairs are made of.
+    pub points: Option<usize>,
+    /// The parameter of a prior.
+    pub theta: Option<String>,
+    /// Where a prior is zero.
+    pub mean: Option<f64>,
+    /// Scale of a prior.
+    pub deviation: Option<f64>,
+}
+
+impl PenaltySpec {
+    /// Names of the settings that are given besides kind, weight and name.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("at", self.at.is_some()),
+            ("from", self.from.is_some()),
+            ("level", self.level.is_some()),
+            ("measure", self.measure.is_some()),
+            ("between", self.between.is_some()),
+            ("points", self.points.is_some()),
+            ("theta", self.theta.is_some()),
+            ("mean", self.mean.is_some()),
+            ("deviation", self.deviation.is_some()),
+        ];
+        all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+}
+
+/// Where the correction is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// At the stages of the steps taken.
+    Path,
+    /// At the states that observations give.
+    Data,
+}
+
+/// The reduced model that the full one is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduced {
+    /// Physics alone.
+    Physics,
+    /// The correction alone.
+    Network,
+    /// Each of them.
+    Both,
+}
+
+/// `[encode]`: what networks that encode see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncodeSpec {
+    /// Frames.
+    pub frames: usize,
+    /// Which frames.
+    #[serde(default)]
+    pub sees: Seen,
+}
+
+impl Default for EncodeSpec {
+    fn default() -> Self {
+        EncodeSpec { frames: 1, sees: Seen::Past }
+    }
+}
+
+/// Which frames encoders see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// The last ones of the history, up to the initial observation: forecasting.
+    #[default]
+    Past,
+    /// The initial observation and those to be predicted: auto-encoding.
+    Whole,
 }
 
 fn unit_weight() -> f64 {
@@ -151,6 +247,9 @@ impl ModelSpec {
             theta.check(name)?;
         }
         let solver = &self.solver;
+        if solver.dt.is_nan() {
+            return Err(ModelError::setting("solver.dt", "missing", "add `dt = …`, the interval between observations"));
+        }
         if !(solver.dt.is_finite() && solver.dt > 0.0) {
             return Err(ModelError::setting(
                 "solver.dt",
@@ -161,12 +260,19 @@ impl ModelSpec {
         if solver.substeps == 0 {
             return Err(ModelError::setting("solver.substeps", "no step per interval", "use 1 or more"));
         }
-        if solver.method == Method::Map && solver.substeps != 1 {
+        if matches!(solver.method, Method::Map | Method::Static) && solver.substeps != 1 {
             return Err(ModelError::setting(
                 "solver.substeps",
                 format!("a map is applied once per interval, not {} times", solver.substeps),
                 "remove substeps, or use a Runge-Kutta method",
             ));
+        }
+        if solver.method == Method::Static && self.model.inputs == Interpolation::Hold {
+            let message = "a static model sees the inputs of its own row, there is no interval to hold them";
+            return Err(ModelError::setting("model.inputs", message, "remove inputs = \"hold\""));
+        }
+        if self.encode.is_some_and(|e| e.frames == 0) {
+            return Err(ModelError::setting("encode.frames", "no frames to see", "use 1 or more"));
         }
         if let Some(grid) = &self.grid {
             grid.grid()?;

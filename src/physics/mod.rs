@@ -16,6 +16,6 @@ mod source;
 
 pub use error::PhysicsError;
 pub use lower::NODE_BUDGET;
-pub use module::{Context, Lowered, Module};
+pub use module::{Context, Lowered, Module, Perturbed};
 pub use record::Record;
 pub use signature::{Argument, Role};

@@ -18,6 +18,8 @@ pub struct Context {
     pub networks: Vec<String>,
     /// Members of `Near` if the study has a `[grid]`, which provides it.
     pub near: Option<Vec<&'static str>>,
+    /// Whether features and rhs are also wanted with [`Role::Perturbation`] as their last argument.
+    pub perturbed: bool,
 }
 
 /// A function of the text as a scalar graph.
@@ -44,6 +46,8 @@ pub struct Module {
     pub output: Option<Record>,
     /// Members of `Fields`, if declared.
     pub field_record: Option<Record>,
+    /// Members of `Latent`, if declared.
+    pub latent: Option<Record>,
     physics: Lowered,
     features: Vec<(String, Lowered)>,
     fields: Option<Lowered>,
@@ -51,6 +55,30 @@ pub struct Module {
     observe: Option<Lowered>,
     initial: Option<Lowered>,
     control: Option<Lowered>,
+    perturbed: Option<Perturbed>,
+}
+
+/// Features and rhs in which something is added to the value of every call of `physics`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Perturbed {
+    features: Vec<(String, Lowered)>,
+    rhs: Option<Lowered>,
+}
+
+impl Perturbed {
+    /// What the network of this name sees, if the text says so.
+    pub fn features(&self, network: &str) -> Option<&Lowered> {
+        named(&self.features, network)
+    }
+
+    /// How networks enter ds/dt, if the text says so.
+    pub fn rhs(&self) -> Option<&Lowered> {
+        self.rhs.as_ref()
+    }
+}
+
+fn named<'a>(list: &'a [(String, Lowered)], network: &str) -> Option<&'a Lowered> {
+    list.iter().find(|(name, _)| name == network).map(|(_, lowered)| lowered)
 }
 
 impl Module {
@@ -78,7 +106,12 @@ impl Module {
 
     /// What the network of this name sees, if the text says so.
     pub fn features(&self, network: &str) -> Option<&Lowered> {
-        self.features.iter().find(|(name, _)| name == network).map(|(_, lowered)| lowered)
+        named(&self.features, network)
+    }
+
+    /// Features and rhs with a perturbation of physics, if the context asked for them.
+    pub fn perturbed(&self) -> Option<&Perturbed> {
+        self.perturbed.as_ref()
     }
 
     /// How networks enter ds/dt, if the text says so.
@@ -120,7 +153,14 @@ fn build(text: &str, context: &Context) -> Result<Module, Fault> {
     let state = record::flatten(&source, types.state)?;
     let (theta, input, output) = (flat(types.theta)?, flat(types.input)?, flat(types.output)?);
     let field_record = flat(types.fields)?;
-    let lower = Lowering { source: &source, types: &types, networks: &context.networks };
+    let lower = Lowering { source: &source, types: &types, networks: &context.networks, perturbation: 0 };
+    let perturbed = match context.perturbed {
+        true => {
+            let lower = Lowering { perturbation: state.names.len(), ..lower };
+            Some(Perturbed { features: lower.features()?, rhs: lower.optional("rhs", Kind::Rhs)? })
+        }
+        false => None,
+    };
     let physics = lower
         .optional("physics", Kind::Physics)?
         .ok_or_else(|| Fault::new(Span::UNDEFINED, "there is no `fn physics`"))?;
@@ -140,6 +180,7 @@ fn build(text: &str, context: &Context) -> Result<Module, Fault> {
         input,
         output,
         field_record,
+        latent: flat(types.latent)?,
         physics,
         features: lower.features()?,
         fields,
@@ -147,6 +188,7 @@ fn build(text: &str, context: &Context) -> Result<Module, Fault> {
         observe: lower.optional("observe", Kind::Observe)?,
         initial: lower.optional("initial", Kind::Initial)?,
         control: lower.optional("control", Kind::Control)?,
+        perturbed,
     })
 }
 
@@ -155,6 +197,8 @@ struct Lowering<'a> {
     source: &'a Source,
     types: &'a Types,
     networks: &'a [String],
+    /// Width of the perturbation of physics; 0 without one.
+    perturbation: usize,
 }
 
 impl Lowering<'_> {
@@ -165,10 +209,14 @@ impl Lowering<'_> {
         let Some((handle, function)) = found else { return Ok(None) };
         signature::check_result(self.source, self.types, kind, function)?;
         let roles = signature::roles(self.source, self.types, self.networks, kind, function)?;
-        let (function, widths) = lower::lower(self.source, handle)?;
+        let (function, widths) = lower::lower(self.source, handle, self.perturbation)?;
         let outputs = function.outputs().len();
         let join = |(role, width): (Role, usize)| Argument { role, width };
-        Ok(Some(Lowered { function, arguments: roles.into_iter().zip(widths).map(join).collect(), outputs }))
+        let mut arguments: Vec<Argument> = roles.into_iter().zip(widths).map(join).collect();
+        if self.perturbation > 0 {
+            arguments.push(Argument { role: Role::Perturbation, width: self.perturbation });
+        }
+        Ok(Some(Lowered { function, arguments, outputs }))
     }
 
     /// Lowers `features` and `features_NAME`.

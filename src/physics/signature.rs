@@ -28,6 +28,12 @@ pub enum Role {
     Fields,
     /// The values of `fields` around a grid cell.
     NearFields,
+    /// What an encoder made of the observed window.
+    Latent,
+    /// The observed window: the frames that an encoder sees, one observation after the other.
+    Window,
+    /// Added to the value of every call of `physics`: zero, but one can differentiate with respect to it.
+    Perturbation,
 }
 
 /// One argument of a recognised function.
@@ -57,17 +63,20 @@ impl Kind {
         match self {
             Kind::Physics => "a State, Theta, Input or Near of any name, and `t: f32`",
             Kind::Features => {
-                "a State, Theta, Input or Near of any name, `t: f32`, and `f: State` for the value of physics"
+                "a State, Theta, Input, Latent or Near of any name, `t: f32`, and `f: State` for the value of physics; of a \
+                 network that encodes an `array<Output, FRAMES>`, Input and `t: f32`"
             }
             Kind::Rhs => {
-                "a State, Theta, Input, Near, Fields or NearFields of any name, `t: f32`, `f: State` for the value of \
-                 physics, and for each network an `array<f32, K>` of its name"
+                "a State, Theta, Input, Latent, Near, Fields or NearFields of any name, `t: f32`, `f: State` for the value \
+                 of physics, and for each network an `array<f32, K>` of its name"
             }
             Kind::Fields | Kind::Observe => {
-                "a State, Theta, Input or Near of any name, `t: f32`, `f: State` for the value of physics, and for each \
-                 network an `array<f32, K>` of its name"
+                "a State, Theta, Input, Latent or Near of any name, `t: f32`, `f: State` for the value of physics, and for \
+                 each network an `array<f32, K>` of its name"
             }
-            Kind::Initial => "an Output (a State, if Output is not declared), Theta or Input of any name, and `t: f32`",
+            Kind::Initial => {
+                "an Output (a State, if Output is not declared), Theta, Input or Latent of any name, and `t: f32`"
+            }
             Kind::Control => "a State or Theta of any name, and `t: f32`",
         }
     }
@@ -83,6 +92,9 @@ impl Kind {
             Role::Network(_) => matches!(self, Kind::Fields | Kind::Rhs | Kind::Observe),
             Role::Fields | Role::NearFields => self == Kind::Rhs,
             Role::Observation => self == Kind::Initial,
+            Role::Latent => !matches!(self, Kind::Physics | Kind::Control),
+            Role::Window => self == Kind::Features,
+            Role::Perturbation => false,
         }
     }
 }
@@ -94,6 +106,7 @@ pub(super) struct Types {
     pub input: Option<Handle<Type>>,
     pub output: Option<Handle<Type>>,
     pub fields: Option<Handle<Type>>,
+    pub latent: Option<Handle<Type>>,
     near: Option<Handle<Type>>,
     near_fields: Option<Handle<Type>>,
 }
@@ -109,6 +122,7 @@ impl Types {
             input: by_name("Input"),
             output: by_name("Output"),
             fields: by_name("Fields"),
+            latent: by_name("Latent"),
             near: by_name(NEAR),
             near_fields: by_name(NEAR_FIELDS),
         })
@@ -174,6 +188,9 @@ fn role(source: &Source, types: &Types, networks: &[String], kind: Kind, name: &
     if is(types.output) {
         return Some(Role::Observation);
     }
+    if is(types.latent) {
+        return Some(Role::Latent);
+    }
     if is(types.near) {
         return Some(Role::Near);
     }
@@ -185,6 +202,9 @@ fn role(source: &Source, types: &Types, networks: &[String], kind: Kind, name: &
     }
     match source.module.types[ty].inner {
         TypeInner::Scalar(Scalar::F32) if name == "t" => Some(Role::Time),
+        TypeInner::Array { base, size: ArraySize::Constant(_), .. } if base == types.output.unwrap_or(types.state) => {
+            Some(Role::Window)
+        }
         TypeInner::Array { base, size: ArraySize::Constant(_), .. }
             if source.module.types[base].inner == TypeInner::Scalar(Scalar::F32)
                 && networks.iter().any(|n| n == name) =>

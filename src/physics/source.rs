@@ -16,6 +16,9 @@ pub(super) struct Source {
 /// The intrinsic that stops gradients: an identity as far as WGSL is concerned.
 pub(super) const STOPGRAD: &str = "stopgrad";
 
+/// The function of the known part of ds/dt.
+pub(super) const PHYSICS: &str = "physics";
+
 /// What a cell sees of the states, and of the `Fields`, around it.
 pub(super) const NEAR: &str = "Near";
 pub(super) const NEAR_FIELDS: &str = "NearFields";
@@ -39,7 +42,7 @@ pub(super) fn parse(text: &str, near: Option<&[&str]>) -> Result<Source, Fault> 
         return Err(Fault::new(Span::UNDEFINED, "there is no `struct State`")
             .help("declare what evolves in time, for example `struct State { angle: f32, velocity: f32 }`"));
     }
-    if !declarations.functions.contains_key("physics") {
+    if !declarations.functions.contains_key(PHYSICS) {
         return Err(Fault::new(Span::UNDEFINED, "there is no `fn physics`")
             .help("write the known part of ds/dt, for example `fn physics(s: State, theta: Theta, t: f32) -> State`"));
     }

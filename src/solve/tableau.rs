@@ -84,6 +84,8 @@ pub fn tableau(method: Method) -> Tableau {
             &[1.0 / 8.0, 3.0 / 8.0, 3.0 / 8.0, 1.0 / 8.0],
             &[0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0],
         ),
+        // Of a static model the only stage is at the end of the interval, where the inputs of the observed row are.
+        Method::Static => Tableau { map: true, order: 0, ..scheme("static", 0, &[&[]], &[1.0], &[1.0]) },
         Method::Map => Tableau { map: true, order: 0, ..scheme("map", 0, &[&[]], &[1.0], &[0.0]) },
     }
 }

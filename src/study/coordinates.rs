@@ -84,14 +84,9 @@ impl Coordinates {
         let counts: Option<Vec<f64>> =
             multiplicity.map(|m| m.iter().flat_map(|m| setting.block.iter().map(|block| m[*block as usize])).collect());
         let job = Job {
-            trajectories: setting.trajectories,
-            rows: &rows,
-            theta: &theta,
             multiplicity: counts.as_deref(),
             groups: points.len(),
-            members: &[],
-            weights: setting.weights,
-            objective: &criterion.objective,
+            ..Job::new(setting.trajectories, &rows, &theta, setting.weights, &criterion.objective)
         };
         let gradient = setting.device.gradient(&job, Wanted { weights: false, inputs: true })?;
         let slope = |g: usize| {

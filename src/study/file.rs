@@ -3,7 +3,9 @@
 use super::estimate_config::EstimateConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
-use crate::model::{GridSpec, Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec};
+use crate::model::{
+    EncodeSpec, GridSpec, Method, Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec,
+};
 use crate::train::TrainConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ struct File {
     #[serde(default)]
     penalty: Vec<PenaltySpec>,
     grid: Option<GridSpec>,
+    encode: Option<EncodeSpec>,
     #[serde(default)]
     study: StudyTable,
     data: Option<DataConfig>,
@@ -162,6 +165,9 @@ impl Study {
                 file = read(&whole, "--set")?;
             }
         }
+        if file.solver.method == Method::Static && file.solver.dt.is_nan() {
+            file.solver.dt = 1.0;
+        }
         if let Some((message, remedy)) = file.train.as_ref().and_then(TrainConfig::problem) {
             return Err(setting(path, message, &remedy));
         }
@@ -174,6 +180,7 @@ impl Study {
                 nets: file.net,
                 grid: file.grid,
                 solver: file.solver,
+                encode: file.encode,
                 penalties: file.penalty,
             },
             study: file.study,

@@ -2,7 +2,7 @@
 
 use super::file::{Study, StudyError};
 use super::simulate::{Simulated, Truth, simulate_episodes};
-use crate::data::{DataError, Dataset, Windows, load};
+use crate::data::{DataConfig, DataError, Dataset, WindowConfig, Windows, load};
 use crate::device::{DeviceError, Start, Trajectories};
 use crate::model::{Model, ModelError};
 use crate::program::Grid;
@@ -45,7 +45,7 @@ pub enum PrepareError {
 
 /// Reads the data at `--data`, or as `[data]` says, or simulates it.
 pub fn prepare(study: &Study, model: &Model, path: Option<&Path>) -> Result<Prepared, PrepareError> {
-    let config = study.section(&study.data, "data")?;
+    let config = &windowed(study, model)?;
     let (episodes, truth) = match (&config.simulate, path) {
         (Some(simulate), None) => {
             let Simulated { episodes, truth } = simulate_episodes(study, simulate, model)?;
@@ -64,6 +64,13 @@ pub fn prepare(study: &Study, model: &Model, path: Option<&Path>) -> Result<Prep
     };
     let mut dataset = Dataset::assemble(config, base, episodes)?;
     dataset.set_dt(study.spec.solver.dt);
+    for windows in [&mut dataset.train, &mut dataset.validation, &mut dataset.test] {
+        windows.encode = model.window;
+        windows.states = model.integrated_len();
+        if !model.is_static() {
+            windows.seen()?;
+        }
+    }
     let scale = &dataset.residual_scale;
     Ok(Prepared {
         train: trajectories(&dataset.train, scale),
@@ -74,14 +81,36 @@ pub fn prepare(study: &Study, model: &Model, path: Option<&Path>) -> Result<Prep
     })
 }
 
-/// Windows as trajectories that start at their last observed frame.
+/// `[data]` with the windows that the model needs: single rows, if it has no time.
+fn windowed(study: &Study, model: &Model) -> Result<DataConfig, PrepareError> {
+    let mut config = study.section(&study.data, "data")?.clone();
+    let refuse = |problem: &str, remedy: &str| Err(DataError::config("window", problem, remedy).into());
+    let default = WindowConfig::default();
+    match model.is_static() {
+        true if config.window == default => config.window = WindowConfig { history: 0, horizon: 1, stride: 1 },
+        true if (config.window.history, config.window.horizon) != (0, 1) => {
+            return refuse("a static model predicts single rows", "remove it, or set history = 0 and horizon = 1");
+        }
+        false if config.window.history == 0 => {
+            return refuse("history is 0: rollouts start from an observation", "give at least 1");
+        }
+        _ => {}
+    }
+    Ok(config)
+}
+
+/// Windows as trajectories that start from what encoders see of them, at least their last observed frame; those of a static
+/// model, which have no past, from zero.
 pub fn trajectories(windows: &Windows, residual_scale: &[f64]) -> Trajectories {
-    let (h, k) = (windows.history, windows.outputs);
-    let first = (0..windows.count).flat_map(|w| windows.past[(w * h + h - 1) * k..(w * h + h) * k].iter().copied());
+    let start = match windows.history {
+        0 => Start::States(vec![0.0; windows.count * windows.states]),
+        // Checked when the data was made ready.
+        _ => Start::Observations(windows.seen().unwrap_or_default()),
+    };
     Trajectories {
         count: windows.count,
         steps: windows.horizon,
-        start: Start::Observations(first.collect()),
+        start,
         inputs: windows.u.clone(),
         t0: windows.t0.clone(),
         times: None,

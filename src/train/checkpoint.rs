@@ -1,27 +1,12 @@
-//! Checkpoints: weights, moments, counters and history, written so that a crash leaves the old one.
+//! Checkpoint files: weights, moments, counters and history, written so that a crash leaves the old one.
 
+use super::metrics::EpochMetrics;
 use super::optimiser::AdamW;
-use super::training::EpochMetrics;
+use super::state::{Checkpoint, MemberState};
+use crate::program::Weights;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// All that continuing a training run needs. Random numbers are functions of (seed, step), so counters suffice.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
-    /// Fingerprint of the study that it belongs to.
-    pub study: String,
-    /// Epochs done.
-    pub epoch: usize,
-    /// Last weights.
-    pub weights: Vec<f64>,
-    /// Weights of the best validation loss so far.
-    pub best: Vec<f64>,
-    /// Optimiser state.
-    pub optimiser: AdamW,
-    /// Metrics of the epochs done.
-    pub history: Vec<EpochMetrics>,
-}
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +33,15 @@ impl Checkpoint {
     /// Writes the checkpoint beside `path` and renames it.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let content = |message: String| CheckpointError::Content { path: path.into(), message };
-        let arrays: [(&str, &Vec<f64>); 4] = [
-            ("weights", &self.weights),
-            ("best", &self.best),
+        let arrays: [(&str, &Vec<f64>); 8] = [
+            ("weights", &self.weights.values),
+            ("best", &self.best.values),
             ("first_moment", &self.optimiser.first),
             ("second_moment", &self.optimiser.second),
+            ("theta", &self.theta),
+            ("best_theta", &self.best_theta),
+            ("theta_first_moment", &self.theta_optimiser.first),
+            ("theta_second_moment", &self.theta_optimiser.second),
         ];
         let bytes: Vec<(&str, usize, Vec<u8>)> =
             arrays.iter().map(|(n, v)| (*n, v.len(), v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
@@ -62,11 +51,14 @@ impl Checkpoint {
             views.push((*name, view));
         }
         let history = serde_json::to_string(&self.history).map_err(|e| content(e.to_string()))?;
+        let members = serde_json::to_string(&self.members).map_err(|e| content(e.to_string()))?;
         let facts = HashMap::from([
             ("study".to_string(), self.study.clone()),
             ("epoch".to_string(), self.epoch.to_string()),
             ("steps".to_string(), self.optimiser.steps.to_string()),
+            ("theta_steps".to_string(), self.theta_optimiser.steps.to_string()),
             ("single".to_string(), self.optimiser.single.to_string()),
+            ("members".to_string(), members),
             ("history".to_string(), history),
         ]);
         let file = safetensors::serialize(views, Some(facts)).map_err(|e| content(e.to_string()))?;
@@ -93,18 +85,36 @@ impl Checkpoint {
             let chunks = tensor.data().chunks_exact(8);
             Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
         };
+        let history: Vec<EpochMetrics> = serde_json::from_str(&fact("history")?).map_err(|e| content(e.to_string()))?;
+        // Checkpoints of version 0.1.0 hold one member without a θ of its own.
+        let members: Vec<MemberState> = match facts.get("members") {
+            Some(text) => serde_json::from_str(text).map_err(|e| content(e.to_string()))?,
+            None => vec![MemberState::after(&history)],
+        };
+        let of_theta = |name: &str| if facts.contains_key("members") { array(name) } else { Ok(Vec::new()) };
+        let weights = |name: &str| Ok(Weights { members: members.len(), values: array(name)? });
+        let single = fact("single")? == "true";
         Ok(Some(Checkpoint {
             study: fact("study")?,
             epoch: number("epoch")? as usize,
-            weights: array("weights")?,
-            best: array("best")?,
+            weights: weights("weights")?,
+            best: weights("best")?,
             optimiser: AdamW {
                 first: array("first_moment")?,
                 second: array("second_moment")?,
                 steps: number("steps")?,
-                single: fact("single")? == "true",
+                single,
             },
-            history: serde_json::from_str(&fact("history")?).map_err(|e| content(e.to_string()))?,
+            theta: of_theta("theta")?,
+            best_theta: of_theta("best_theta")?,
+            theta_optimiser: AdamW {
+                first: of_theta("theta_first_moment")?,
+                second: of_theta("theta_second_moment")?,
+                steps: if facts.contains_key("members") { number("theta_steps")? } else { 0 },
+                single,
+            },
+            members,
+            history,
         }))
     }
 }

@@ -1,10 +1,14 @@
 //! `[train]`
 
+use super::mode::{Coordinates, Dual, Mode, Part, Stage, stage};
+use super::population::Population;
+use super::prior::Draw;
 use crate::device::{DescentSetup, Trajectories};
 use crate::model::Objective;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
-/// `[train]`: how the weights are fitted. All defaults are the published settings of adaptive grey-box training.
+/// `[train]`: how the weights, and in some modes θ, are fitted. All defaults are the published settings of adaptive grey-box training.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -34,6 +38,22 @@ pub struct TrainConfig {
     pub checkpoint_every: usize,
     /// Use the weights of the best validation loss rather than the last.
     pub keep_best: bool,
+    /// Whether θ is drawn or trained, and on what.
+    pub mode: Mode,
+    /// Where the draws of θ come from.
+    pub draw: Draw,
+    /// How a trained θ stays in its box.
+    pub theta: Coordinates,
+    /// Learning rate of θ in the first and the last epoch, in its coordinates; default: `rate`.
+    pub theta_rate: Option<[f64; 2]>,
+    /// Where trained parameters start, by name; default: a uniform draw of the box for each member.
+    pub theta_start: BTreeMap<String, f64>,
+    /// The loss as a constraint.
+    pub dual: Option<Dual>,
+    /// Stages of a run that trains θ; default: θ and weights together.
+    pub stages: Vec<Stage>,
+    /// Members trained at once.
+    pub population: Population,
 }
 
 impl Default for TrainConfig {
@@ -52,40 +72,19 @@ impl Default for TrainConfig {
             patience: 0,
             checkpoint_every: 10,
             keep_best: false,
+            mode: Mode::Adaptive,
+            draw: Draw::Random,
+            theta: Coordinates::Project,
+            theta_rate: None,
+            theta_start: BTreeMap::new(),
+            dual: None,
+            stages: Vec::new(),
+            population: Population::default(),
         }
     }
 }
 
 impl TrainConfig {
-    /// What is wrong with a setting, and the remedy.
-    pub fn problem(&self) -> Option<(String, String)> {
-        let positive = |key: &str, value: f64| {
-            (!(value.is_finite() && value > 0.0))
-                .then(|| (format!("train.{key} = {value} is not a positive number"), "use a positive number".into()))
-        };
-        let whole =
-            |key: &str, value: usize| (value == 0).then(|| (format!("train.{key} is 0"), "use 1 or more".to_string()));
-        let not_negative = |key: &str, value: f64| {
-            (!(value.is_finite() && value >= 0.0))
-                .then(|| (format!("train.{key} = {value} is not a number of at least 0"), "use 0 or more".into()))
-        };
-        whole("epochs", self.epochs)
-            .or_else(|| whole("batch", self.batch))
-            .or_else(|| whole("draws", self.draws))
-            .or_else(|| whole("checkpoint_every", self.checkpoint_every))
-            .or_else(|| positive("rate[0]", self.rate[0]))
-            .or_else(|| positive("rate[1]", self.rate[1]))
-            .or_else(|| positive("epsilon", self.epsilon))
-            .or_else(|| not_negative("weight_decay", self.weight_decay))
-            .or_else(|| not_negative("clip_value", self.clip_value))
-            .or_else(|| not_negative("clip_norm", self.clip_norm))
-            .or_else(|| {
-                self.betas.iter().any(|b| !(0.0..1.0).contains(b)).then(|| {
-                    (format!("train.betas = {:?} are not in [0, 1)", self.betas), "use for example [0.9, 0.999]".into())
-                })
-            })
-    }
-
     /// What a device needs to take the steps by itself.
     pub fn descent<'a>(&self, trajectories: &'a Trajectories, objective: &'a Objective) -> DescentSetup<'a> {
         DescentSetup {
@@ -104,6 +103,41 @@ impl TrainConfig {
 
     /// Learning rate of an epoch: rate₀ · (rate₁ / rate₀)^(epoch / epochs).
     pub fn rate_of(&self, epoch: usize) -> f64 {
-        self.rate[0] * (self.rate[1] / self.rate[0]).powf(epoch as f64 / self.epochs as f64)
+        self.along(self.rate, epoch)
+    }
+
+    /// Learning rate of θ in an epoch, by the same rule.
+    pub fn theta_rate_of(&self, epoch: usize) -> f64 {
+        self.along(self.theta_rate.unwrap_or(self.rate), epoch)
+    }
+
+    fn along(&self, [first, last]: [f64; 2], epoch: usize) -> f64 {
+        first * (last / first).powf(epoch as f64 / self.epochs as f64)
+    }
+
+    /// Whether θ is trained and not drawn.
+    pub fn trains_theta(&self) -> bool {
+        self.mode != Mode::Adaptive
+    }
+
+    /// What an epoch, counted from 0, trains.
+    pub fn part(&self, epoch: usize) -> Part {
+        if self.trains_theta() { stage(&self.stages, epoch).0 } else { Part::Weights }
+    }
+
+    /// The epoch in which the last stage begins: 0 without stages.
+    pub fn last_stage(&self) -> usize {
+        stage(&self.stages, 0).1
+    }
+
+    /// The same settings for a transductive run: what concerns draws or fixed θ is left out.
+    pub fn transductive(&self) -> TrainConfig {
+        TrainConfig {
+            mode: Mode::Transductive,
+            draw: Draw::Random,
+            draws: 1,
+            population: Population { theta: BTreeMap::new(), ..self.population.clone() },
+            ..self.clone()
+        }
     }
 }

@@ -23,14 +23,20 @@ impl AdamW {
         AdamW { first: vec![0.0; weights], second: vec![0.0; weights], steps: 0, single }
     }
 
-    /// One step with learning rate `rate`.
+    /// One step of all weights with learning rate `rate`.
     pub fn step(&mut self, weights: &mut [f64], gradient: &[f64], config: &TrainConfig, rate: f64) {
         self.steps += 1;
+        self.update(0, weights, gradient, config, rate);
+    }
+
+    /// The current step for the weights whose moments begin at `first`: those of one member. The caller counts the step.
+    pub fn update(&mut self, first: usize, weights: &mut [f64], gradient: &[f64], config: &TrainConfig, rate: f64) {
         let [beta1, beta2] = config.betas;
         let correction1 = 1.0 - beta1.powf(self.steps as f64);
         let correction2 = 1.0 - beta2.powf(self.steps as f64);
         let round = |x: f64| if self.single { x as f32 as f64 } else { x };
-        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(&mut self.first).zip(&mut self.second) {
+        let moments = self.first[first..].iter_mut().zip(&mut self.second[first..]);
+        for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
             *m = round(beta1 * *m + (1.0 - beta1) * g);
             *v = round(beta2 * *v + (1.0 - beta2) * g * g);
             let direction = (*m / correction1) / ((*v / correction2).sqrt() + config.epsilon);

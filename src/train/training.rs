@@ -1,81 +1,17 @@
 //! The training loop.
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::batch::{Crew, check_group};
 use super::config::TrainConfig;
-use super::optimiser::{AdamW, clip};
-use super::prior::draw_theta;
-use crate::device::{
-    Descent, DescentState, Device, DeviceError, Evaluation, Job, StepReport, Trajectories, Wanted, describe_failures,
-};
-use crate::model::{Objective, initialise};
-use crate::program::Weights;
+use super::error::TrainError;
+use super::metrics::{EpochMetrics, MemberMetrics, Totals, mean};
+use super::parameters::Parameters;
+use super::prior::Draw;
+use super::state::{Checkpoint, Ended, Trained};
+use super::step::Pace;
+use crate::device::{Descent, DescentState, Device, Trajectories};
+use crate::model::Objective;
 use crate::rng::{Purpose, Stream};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// Metrics of one epoch; one JSON line each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// Mean training loss, without penalties.
-    pub loss: f64,
-    /// Mean of each penalty, without weights.
-    pub penalties: Vec<f64>,
-    /// Mean objective.
-    pub objective: f64,
-    /// Validation loss with θ drawn from its prior; absent without validation data.
-    pub validation: Option<f64>,
-    /// Learning rate.
-    pub rate: f64,
-    /// Mean norm of the gradient before the clip by norm.
-    pub gradient_norm: f64,
-    /// Trajectories per second.
-    pub trajectories_per_s: f64,
-}
-
-/// Why training stopped with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The device refused.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// A checkpoint could not be written or read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Trajectories left the finite numbers.
-    #[error(
-        "training diverged in epoch {epoch}: {count} of {samples} trajectories of a batch are not finite\n  {details}\nhelp: use smaller steps (solver.substeps), a lower train.rate, narrower bounds of theta, or an activation that saturates"
-    )]
-    Diverged {
-        /// Epoch, from 1.
-        epoch: usize,
-        /// Failed trajectories.
-        count: usize,
-        /// Trajectories in the batch.
-        samples: usize,
-        /// Which, where, at which θ.
-        details: String,
-    },
-    /// The gradient is not finite although all trajectories are.
-    #[error(
-        "training diverged in epoch {0}: the objective or its gradient is not finite\nhelp: look for functions at the edge of their domain (sqrt, log, pow, division) in the WGSL"
-    )]
-    NonFinite(usize),
-}
-
-/// What training yields.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trained {
-    /// Last weights.
-    pub last: Weights,
-    /// Weights of the best validation loss; the last ones without validation data.
-    pub best: Weights,
-    /// Metrics of all epochs.
-    pub history: Vec<EpochMetrics>,
-    /// True if it was interrupted; the checkpoint continues it.
-    pub interrupted: bool,
-}
 
 /// A training run.
 pub struct Training<'a> {
@@ -85,7 +21,7 @@ pub struct Training<'a> {
     pub config: &'a TrainConfig,
     /// What is minimised.
     pub objective: &'a Objective,
-    /// Training windows.
+    /// Training windows; those of a transductive run are [`super::joined`].
     pub train: &'a Trajectories,
     /// Validation windows.
     pub validation: Option<&'a Trajectories>,
@@ -98,74 +34,61 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Runs to the end, or until `proceed` returns false; it sees every finished epoch.
     pub fn run(&self, mut proceed: impl FnMut(&EpochMetrics) -> bool) -> Result<Trained, TrainError> {
-        let model = self.device.model();
-        let table = &model.weights;
-        let mut state = self.resume()?.unwrap_or_else(|| {
-            let weights = initialise(table, &model.networks, 1, self.config.seed).values;
-            Checkpoint {
-                study: self.checkpoint.map_or(String::new(), |(_, s)| s.to_string()),
-                epoch: 0,
-                best: weights.clone(),
-                optimiser: AdamW::new(weights.len(), self.single),
-                weights,
-                history: Vec::new(),
-            }
-        });
-        let best_of =
-            |history: &[EpochMetrics]| history.iter().filter_map(|m| m.validation).fold(f64::INFINITY, f64::min);
+        let (model, config) = (self.device.model(), self.config);
+        if let Some((message, remedy)) = config.problem().or_else(|| config.conflict(model, self.objective)) {
+            return Err(TrainError::Setting { message, remedy });
+        }
+        let crew = Crew {
+            model,
+            config,
+            members: config.population.members(config.seed, model),
+            parameters: Parameters::new(model, config, self.single),
+        };
+        let study = self.checkpoint.map_or(String::new(), |(_, s)| s.to_string());
+        let mut state = self
+            .resume(&crew)?
+            .unwrap_or_else(|| Checkpoint::begin(study, model, config, &crew.members, &crew.parameters, self.single));
         let mut interrupted = false;
-        let mut resident = self.resident(&state)?;
-        while state.epoch < self.config.epochs && !interrupted && !self.out_of_patience(&state.history) {
-            let before = best_of(&state.history);
-            let metrics = self.epoch(&mut state, resident.as_deref_mut())?;
-            if metrics.validation.is_none_or(|v| v < before) {
-                state.best.clone_from(&state.weights);
-            }
+        let mut resident = self.resident(&crew, &state)?;
+        let goes_on = |state: &Checkpoint| state.epoch < config.epochs && !state.training().is_empty();
+        while goes_on(&state) && !interrupted {
+            let metrics = self.epoch(&crew, &mut state, resident.as_deref_mut())?;
             interrupted = !proceed(&metrics);
             state.history.push(metrics);
             state.epoch += 1;
-            let ended = state.epoch == self.config.epochs || self.out_of_patience(&state.history);
-            let due = ended || interrupted || state.epoch.is_multiple_of(self.config.checkpoint_every);
+            let due = !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
             if let (Some((path, _)), true) = (self.checkpoint, due) {
                 state.save(path)?;
             }
         }
-        interrupted &= state.epoch < self.config.epochs;
-        Ok(Trained {
-            last: Weights { members: 1, values: state.weights },
-            best: Weights { members: 1, values: state.best },
-            history: state.history,
-            interrupted,
-        })
+        interrupted &= state.epoch < config.epochs;
+        Ok(Trained { interrupted, ..state.trained(model, config) })
     }
 
     /// The checkpoint, if there is one of this very study.
-    fn resume(&self) -> Result<Option<Checkpoint>, TrainError> {
+    fn resume(&self, crew: &Crew) -> Result<Option<Checkpoint>, TrainError> {
         let Some((path, study)) = self.checkpoint else { return Ok(None) };
-        let found = Checkpoint::load(path)?;
-        Ok(found.filter(|c| c.study == study && c.weights.len() == self.device.model().weights.per_member()))
+        let (members, each) = (crew.members.len(), crew.model.weights.per_member());
+        let fits = |c: &Checkpoint| {
+            let counts = [c.members.len(), c.weights.values.len(), c.theta.len()];
+            c.study == study && counts == [members, members * each, members * crew.parameters.len()]
+        };
+        Ok(Checkpoint::load(path)?.filter(fits))
     }
 
-    fn out_of_patience(&self, history: &[EpochMetrics]) -> bool {
-        let best = history
-            .iter()
-            .enumerate()
-            .filter_map(|(i, m)| m.validation.map(|v| (i, v)))
-            .min_by(|a, b| a.1.total_cmp(&b.1));
-        match best {
-            Some((index, _)) => self.config.patience > 0 && history.len() - 1 - index >= self.config.patience,
-            None => false,
+    /// Training on the device, where it can do that by itself: the weights of one member, θ drawn at random.
+    fn resident(&self, crew: &Crew, state: &Checkpoint) -> Result<Option<Box<dyn Descent + '_>>, TrainError> {
+        let config = self.config;
+        let plain = crew.members.len() == 1 && crew.members[0].factor == 1.0 && crew.members[0].held.is_empty();
+        if !plain || config.trains_theta() || config.draw != Draw::Random || config.dual.is_some() {
+            return Ok(None);
         }
-    }
-
-    /// Training on the device, where it can do that by itself.
-    fn resident(&self, state: &Checkpoint) -> Result<Option<Box<dyn Descent + '_>>, TrainError> {
-        let setup = self.config.descent(self.train, self.objective);
+        let setup = config.descent(self.train, self.objective);
         let Some(descent) = self.device.descent(setup) else { return Ok(None) };
         let mut descent = descent?;
         let optimiser = &state.optimiser;
         descent.load(&DescentState {
-            weights: state.weights.clone(),
+            weights: state.weights.values.clone(),
             first: optimiser.first.clone(),
             second: optimiser.second.clone(),
             steps: optimiser.steps,
@@ -175,74 +98,104 @@ impl Training<'_> {
 
     fn epoch(
         &self,
+        crew: &Crew,
         state: &mut Checkpoint,
         resident: Option<&mut (dyn Descent + '_)>,
     ) -> Result<EpochMetrics, TrainError> {
         let config = self.config;
         let start = std::time::Instant::now();
-        let rate = config.rate_of(state.epoch);
-        let order = Stream::new(config.seed, Purpose::Batches).permutation(self.train.count, state.epoch as u32);
-        let mut totals = Totals { penalties: vec![0.0; self.objective.penalties.len()], ..Totals::default() };
+        let pace = Pace::of(config, state.epoch, &state.weights);
+        let mut totals = vec![Totals::new(self.objective.penalties.len()); crew.members.len()];
+        let orders: Vec<Vec<u32>> = (crew.members.iter())
+            .map(|m| Stream::new(m.seed, Purpose::Batches).permutation(self.train.count, state.epoch as u32))
+            .collect();
         match resident {
-            Some(descent) => self.steps_on_device(state, descent, &order, rate, &mut totals)?,
+            Some(descent) => self.steps_on_device(crew, state, descent, &orders, &pace, &mut totals[0])?,
             None => {
-                for batch in order.chunks(config.batch) {
-                    totals.add(&self.step(state, batch, rate)?);
+                for first in (0..self.train.count).step_by(config.batch) {
+                    let range = first..(first + config.batch).min(self.train.count);
+                    self.steps(crew, state, &orders, range, &pace, |m, report| totals[m].add(report))?;
                 }
             }
         }
-        let validation = self.validate(state)?;
-        let n = totals.samples.max(1) as f64;
+        let validation = self.validate(crew, state, &pace)?;
+        let who = state.training();
+        self.look_back(state, &who, &validation, &pace);
+        let trained: Vec<&Totals> = who.iter().map(|m| &totals[*m]).collect();
+        let samples: usize = totals.iter().map(|t| t.samples).sum();
+        let member = |m: usize| {
+            let means = who.contains(&m).then(|| totals[m].means());
+            MemberMetrics {
+                loss: means.map(|[loss, _]| loss),
+                objective: means.map(|[_, objective]| objective),
+                validation: validation[m].filter(|_| means.is_some()),
+                lambda: state.members[m].lambda,
+                theta: match crew.parameters.is_empty() {
+                    true => Vec::new(),
+                    false => crew.parameters.values(&crew.members[m], state.coordinates(m)),
+                },
+            }
+        };
+        let recorded = crew.members.len() > 1 || config.dual.is_some() || !crew.parameters.is_empty();
         Ok(EpochMetrics {
-            epoch: state.epoch + 1,
-            loss: totals.loss / n,
-            penalties: totals.penalties.iter().map(|p| p / n).collect(),
-            objective: totals.objective / n,
-            validation,
-            rate,
-            gradient_norm: totals.norm / n,
-            trajectories_per_s: n / start.elapsed().as_secs_f64(),
+            validation: mean(who.iter().map(|m| validation[*m])),
+            lambda: mean(who.iter().map(|m| state.members[*m].lambda)),
+            members: if recorded { (0..crew.members.len()).map(member).collect() } else { Vec::new() },
+            trajectories_per_s: samples.max(1) as f64 / start.elapsed().as_secs_f64(),
+            ..EpochMetrics::over(state.epoch + 1, pace.rate, &trained)
         })
     }
 
-    /// One step taken by the host. An error leaves the state as it was.
-    fn step(&self, state: &mut Checkpoint, batch: &[u32], rate: f64) -> Result<StepReport, TrainError> {
-        let config = self.config;
-        // Each window appears once per draw, draws of a window side by side.
-        let rows: Vec<u32> = batch.iter().flat_map(|row| std::iter::repeat_n(*row, config.draws)).collect();
-        let draws = Stream::new(config.seed, Purpose::Theta);
-        let theta = draw_theta(self.device.model(), &draws, 0, rows.len(), state.optimiser.steps as u32);
-        let weights = Weights { members: 1, values: std::mem::take(&mut state.weights) };
-        let job = Job::new(self.train, &rows, &theta, &weights, self.objective);
-        let result = self.device.gradient(&job, Wanted { weights: true, inputs: false });
-        let checked = result.map_err(TrainError::from).and_then(|mut gradient| {
-            self.check(&job, &gradient.evaluation, state.epoch)?;
-            let norm = clip(&mut gradient.weights, config.clip_value, config.clip_norm);
-            let finite = norm.is_finite() && gradient.evaluation.terms[0].objective.is_finite();
-            if finite { Ok((gradient, norm)) } else { Err(TrainError::NonFinite(state.epoch + 1)) }
-        });
-        let samples = rows.len();
-        state.weights = weights.values;
-        let (mut gradient, norm) = checked?;
-        state.optimiser.step(&mut state.weights, &gradient.weights, config, rate);
-        let terms = gradient.evaluation.terms.remove(0);
-        let (loss, objective) = (terms.loss.unwrap_or(0.0), terms.objective);
-        Ok(StepReport { samples, loss, objective, norm, penalties: terms.penalties })
+    /// Keeps the weights and θ of members with a better validation loss, and ends those without one for too long. Only the
+    /// last stage counts: what comes before is not meant as a result.
+    fn look_back(&self, state: &mut Checkpoint, who: &[usize], validation: &[Option<f64>], pace: &Pace) {
+        let (epoch, config) = (state.epoch + 1, self.config);
+        let counts = state.epoch >= config.last_stage();
+        for m in who {
+            let best = state.members[*m].best;
+            let better = validation[*m].is_none_or(|v| v < best.map_or(f64::INFINITY, |(_, least)| least));
+            if better || !counts {
+                state.keep(*m, pace.zeros.is_some());
+            }
+            if counts && better {
+                state.members[*m].best = validation[*m].map(|v| (epoch, v));
+            }
+            let late = best.filter(|_| !better).is_some_and(|(last, _)| epoch - last >= config.patience);
+            if config.patience > 0 && counts && late {
+                state.members[*m].ended = Some(Ended::Patience);
+            }
+        }
+    }
+
+    /// Ends a member that diverged; the others go on. An error if it was the only one, or the last.
+    pub(super) fn end(&self, state: &mut Checkpoint, m: usize, error: TrainError) -> Result<(), TrainError> {
+        let count = state.members.len();
+        if count == 1 {
+            return Err(error);
+        }
+        let reason = error.to_string();
+        tracing::warn!("member {m} of {count}: {reason}");
+        state.members[m].ended = Some(Ended::Diverged(reason.clone()));
+        match state.members.iter().all(|other| other.diverged().is_some()) {
+            true => Err(TrainError::AllDiverged { count, member: m, reason }),
+            false => Ok(()),
+        }
     }
 
     /// The steps of an epoch, taken by the device.
     fn steps_on_device(
         &self,
+        crew: &Crew,
         state: &mut Checkpoint,
         descent: &mut dyn Descent,
-        order: &[u32],
-        rate: f64,
+        orders: &[Vec<u32>],
+        pace: &Pace,
         totals: &mut Totals,
     ) -> Result<(), TrainError> {
-        let steps = descent.epoch(order, rate)?;
+        let steps = descent.epoch(&orders[0], pace.rate)?;
         steps.reports.iter().for_each(|report| totals.add(report));
         let reached = descent.state()?;
-        state.weights = reached.weights;
+        state.weights.values = reached.weights;
         state.optimiser.first = reached.first;
         state.optimiser.second = reached.second;
         state.optimiser.steps = reached.steps;
@@ -250,56 +203,29 @@ impl Training<'_> {
             return Ok(());
         }
         // The step that failed changed nothing; taken again by the host it tells which trajectories, where, at which θ.
-        let batch = order.chunks(self.config.batch).nth(steps.reports.len()).unwrap_or(&[]);
-        self.step(state, batch, rate)?;
+        let first = (steps.reports.len() * self.config.batch).min(self.train.count);
+        let range = first..(first + self.config.batch).min(self.train.count);
+        self.steps(crew, state, orders, range, pace, |_, _| {})?;
         Err(TrainError::NonFinite(state.epoch + 1))
     }
 
-    /// Loss on the validation windows with one draw of θ each; the draws are the same in every epoch.
-    fn validate(&self, state: &Checkpoint) -> Result<Option<f64>, TrainError> {
-        let Some(windows) = self.validation.filter(|v| v.count > 0) else { return Ok(None) };
-        let rows: Vec<u32> = (0..windows.count as u32).collect();
-        let stream = Stream::new(self.config.seed, Purpose::Validation);
-        let theta = draw_theta(self.device.model(), &stream, 0, rows.len(), 0);
-        let weights = Weights { members: 1, values: state.weights.clone() };
-        let job = Job::new(windows, &rows, &theta, &weights, self.objective);
+    /// Loss on the validation windows of each member that trains, with its θ or with one draw of θ for each window, the
+    /// same in every epoch.
+    fn validate(&self, crew: &Crew, state: &mut Checkpoint, pace: &Pace) -> Result<Vec<Option<f64>>, TrainError> {
+        let mut losses = vec![None; crew.members.len()];
+        let who = state.training();
+        let Some(windows) = self.validation.filter(|v| v.count > 0 && !who.is_empty()) else { return Ok(losses) };
+        let batch = crew.batch(state, &who, |_| windows.rows(), Purpose::Validation, 0);
+        let job = batch.job(windows, pace.weights(state), self.objective);
         let evaluation = self.device.evaluate(&job)?;
-        self.check(&job, &evaluation, state.epoch)?;
-        Ok(evaluation.terms[0].loss)
-    }
-
-    fn check(&self, job: &Job, evaluation: &Evaluation, epoch: usize) -> Result<(), TrainError> {
-        match evaluation.failures() {
-            0 => Ok(()),
-            count => Err(TrainError::Diverged {
-                epoch: epoch + 1,
-                count,
-                samples: job.samples(),
-                details: describe_failures(self.device.model(), job, &evaluation.status, 5).join("\n  "),
-            }),
+        let checked: Vec<Result<(), TrainError>> =
+            (0..who.len()).map(|group| check_group(crew.model, &job, &evaluation, group, state.epoch)).collect();
+        for ((m, terms), checked) in who.iter().zip(&evaluation.terms).zip(checked) {
+            match checked {
+                Ok(()) => losses[*m] = terms.loss,
+                Err(error) => self.end(state, *m, error)?,
+            }
         }
-    }
-}
-
-/// Sums over the batches of an epoch, each weighted by its samples.
-#[derive(Default)]
-struct Totals {
-    samples: usize,
-    loss: f64,
-    penalties: Vec<f64>,
-    objective: f64,
-    norm: f64,
-}
-
-impl Totals {
-    fn add(&mut self, report: &StepReport) {
-        let n = report.samples as f64;
-        self.samples += report.samples;
-        self.loss += n * report.loss;
-        self.objective += n * report.objective;
-        self.norm += n * report.norm;
-        for (sum, penalty) in self.penalties.iter_mut().zip(&report.penalties) {
-            *sum += n * penalty;
-        }
+        Ok(losses)
     }
 }

@@ -113,7 +113,11 @@ impl Case {
     pub fn random(model: &Model, count: usize, steps: usize, seed: u64, scale: f64) -> Case {
         let stream = Stream::new(seed, Purpose::Simulation);
         let draw = |index: usize, step: u32| scale * (2.0 * stream.uniform(index as u32, step) - 1.0);
-        let (n, p, m, k) = (model.state_len(), model.theta.len(), model.inputs.len(), model.output_len());
+        let (n, p, m, k) = (model.integrated_len(), model.theta.len(), model.inputs.len(), model.output_len());
+        let start = match model.has_encoders() {
+            true => Start::Observations((0..count * model.window_len()).map(|i| draw(i, 0)).collect()),
+            false => Start::States((0..count * n).map(|i| draw(i, 0)).collect()),
+        };
         let y = (0..count * steps * k).map(|i| if i % 5 == 3 { f64::NAN } else { draw(i, 2) }).collect();
         let theta = (0..count * p).map(|i| model.theta_spec(i % p).at(stream.uniform(i as u32, 3))).collect();
         let mut weights = Weights::zeros(&model.weights, 1);
@@ -124,7 +128,7 @@ impl Case {
             trajectories: Trajectories {
                 count,
                 steps,
-                start: Start::States((0..count * n).map(|i| draw(i, 0)).collect()),
+                start,
                 inputs: (0..count * (steps + 1) * m).map(|i| draw(i, 1)).collect(),
                 t0: (0..count).map(|i| 0.3 * i as f64).collect(),
                 times: None,
@@ -139,15 +143,6 @@ impl Case {
 
     /// A job over all trajectories.
     pub fn job<'a>(&'a self, model: &'a Model) -> Job<'a> {
-        Job {
-            trajectories: &self.trajectories,
-            rows: &self.rows,
-            theta: &self.theta,
-            multiplicity: None,
-            groups: 1,
-            members: &[],
-            weights: &self.weights,
-            objective: &model.objective,
-        }
+        Job::new(&self.trajectories, &self.rows, &self.theta, &self.weights, &model.objective)
     }
 }

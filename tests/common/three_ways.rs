@@ -36,7 +36,7 @@ pub fn three_ways(name: &str, model: &Model, case: &Case) {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
         let reverse = dot(&gradient.weights, &along.weights)
             + dot(&gradient.theta, &along.theta)
-            + dot(&gradient.start, &along.start);
+            + if along.start.is_empty() { 0.0 } else { dot(&gradient.start, &along.start) };
         let (_, forward) = objective(model, &job, &point.along(&along), &mut Held::default());
         let at = |step: f64| objective(model, &job, &point.moved(&along, step), &mut held.replay()).0.objective;
         let h = 1e-5;

@@ -55,7 +55,7 @@ fn read_back(f: &Function, x: &[f64]) -> Vec<f64> {
         args.join(", "),
         results.join(", ")
     );
-    let context = Context { networks: Vec::new(), near: None };
+    let context = Context { networks: Vec::new(), near: None, perturbed: false };
     let module = Module::parse("model.wgsl", &text, &context).unwrap_or_else(|error| panic!("{error}"));
     let mut state = x.to_vec();
     state.resize(size, 0.0);

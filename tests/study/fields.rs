@@ -119,7 +119,7 @@ fn noise_is_added_by_channel_and_the_oracle_does_not_see_it() {
     assert!((deviation(1) - 0.2).abs() < 0.01, "{}", deviation(1));
     let sums = [&clean, &noisy].map(|p| {
         let oracle = Oracle::of_truth(&model, &p.dataset.test, &p.dataset.episodes, p.truth.as_ref().unwrap());
-        oracle.unwrap().sums(&[0.0012, 0.007]).stages
+        oracle.unwrap().sums(&[0.0012, 0.007]).observables
     });
     assert_close("sums", &sums[1], &sums[0], Tolerance { relative: 1e-12, absolute: 0.0 });
 }

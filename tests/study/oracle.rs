@@ -18,10 +18,10 @@ fn minima(oracle: &Oracle, at: [f64; 3]) -> [f64; 2] {
         let curvature = (slope(1, 2) - slope(0, 1)) / (at[2] - at[0]);
         (curvature, slope(0, 1) - curvature * (at[0] + at[1]), values[0])
     };
-    let (c, b, _) = parabola(sums.map(|s| s.stages[0]));
+    let (c, b, _) = parabola(sums.map(|s| s.observables[0]));
     let least = -b / (2.0 * c);
     // The product is a parabola that may have two zeros: the one nearer to the least ‖g‖² is meant.
-    let (c, b, first) = parabola(sums.map(|s| s.stages[1]));
+    let (c, b, first) = parabola(sums.map(|s| s.observables[1]));
     let constant = first - b * at[0] - c * at[0] * at[0];
     let root = (b * b - 4.0 * c * constant).sqrt();
     let zeros = [(-b + root) / (2.0 * c), (-b - root) / (2.0 * c)];

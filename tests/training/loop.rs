@@ -68,16 +68,8 @@ fn the_best_weights_are_those_of_the_least_validation_loss() {
     // The validation loss is that of the weights after the epoch, θ drawn from a stream of its own.
     let rows: Vec<u32> = (0..24).collect();
     let stream = greybox::rng::Stream::new(0, greybox::rng::Purpose::Validation);
-    let job = Job {
-        trajectories: &run.validation,
-        rows: &rows,
-        theta: &draw_theta(&run.model, &stream, 0, 24, 0),
-        multiplicity: None,
-        groups: 1,
-        members: &[],
-        weights: &trained.best,
-        objective: &run.model.objective,
-    };
+    let theta = draw_theta(&run.model, &stream, 0, 24, 0);
+    let job = Job::new(&run.validation, &rows, &theta, &trained.best, &run.model.objective);
     assert_eq!(device.evaluate(&job).unwrap().terms[0].loss, Some(losses[best]));
 }
 

@@ -87,7 +87,7 @@ fn running_out_of_patience_leaves_the_last_epoch() {
     let trained = continued(&Run::new(config), &path, "study", |_| true);
     assert!(trained.history.len() < 12);
     let checkpoint = Checkpoint::load(&path).unwrap().expect("it is written at the end");
-    assert_eq!((checkpoint.epoch, &checkpoint.weights), (trained.history.len(), &trained.last.values));
+    assert_eq!((checkpoint.epoch, &checkpoint.weights), (trained.history.len(), &trained.last));
 }
 
 /// The command's metrics.jsonl has one line per epoch, also where a killed run has left more or less.

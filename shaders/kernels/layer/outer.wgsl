@@ -1,5 +1,5 @@
 // Weight gradients: products of cotangents and what the lanes saw, summed over lanes, G[r, c] += sum of y[r] x[c].
-// One workgroup computes a block of 32 x 32 entries for one partition of the lanes; a bias is one more column, x = 1.
+// One workgroup computes a block of 32 x 32 entries for one partition of a member's lanes; a bias is one more column, x = 1.
 
 @group(0) @binding(8) var<storage, read_write> partials: array<f32>;
 
@@ -49,11 +49,12 @@ fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let blocks = (across + 31u) / 32u;
     let first_row = group.x / blocks * 32u;
     let first_column = group.x % blocks * 32u;
-    let lanes = params.samples * cells;
+    let piece = piece_at(group.z);
+    let lanes = piece.samples * cells;
     let distance = params.stride * cells;   // of components
     let share = ((lanes + params.partitions - 1u) / params.partitions + DEPTH - 1u) / DEPTH * DEPTH;
-    let start = group.y * share;
-    let end = min(start + share, lanes);
+    let start = piece.first * cells + min(group.y * share, lanes);
+    let end = piece.first * cells + min((group.y + 1u) * share, lanes);
     let row = 4u * (thread / 8u);
     let column = 4u * (thread % 8u);
     var a = vec4<f32>(0.0);
@@ -99,7 +100,8 @@ fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         }
         workgroupBarrier();
     }
-    let place = Entries(group.y * params.weights + matrix, group.y * params.weights + bias - 1u, rows, terms);
+    let own = (piece.member * params.partitions + group.y) * params.weights;
+    let place = Entries(own + matrix, own + bias - 1u, rows, terms);
     let r = first_row + row;
     let t = first_column + column;
     add_row(place, r, t, a, bias != 0u);

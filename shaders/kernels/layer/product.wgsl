@@ -33,8 +33,10 @@ fn put_row(output: u32, row: u32, lane: u32, lanes: u32, distance: u32, values: 
 fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let output = at(word(0u));
     let x = at(word(1u));
-    let matrix = word(2u);
-    let bias = word(3u);                    // its first weight + 1, or 0
+    let piece = piece_at(group.z);
+    let weights_at = piece.member * params.weights;
+    let matrix = weights_at + word(2u);
+    let bias = select(0u, weights_at + word(3u), word(3u) != 0u);   // its first weight + 1, or 0
     let height_all = word(4u);              // rows of the result
     let channels = word(5u);                // components of the argument
     let taps = word(6u);
@@ -44,12 +46,12 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let quads = word(9u);                   // rows of a block / 4
     let height = 4u * quads;
     let width = 256u / quads;
-    let lanes = params.samples * cells;
+    let lanes = (piece.first + piece.samples) * cells;      // one behind the last
     let distance = params.stride * cells;   // of components
     let blocks = (height_all + height - 1u) / height;
     let tile = linear(group);
     let first_row = tile % blocks * height;
-    let first_lane = tile / blocks * width;
+    let first_lane = piece.first * cells + tile / blocks * width;
     for (var i = thread; i < width; i = i + THREADS) {
         let lane = first_lane + i;
         let cell = lane % cells;

@@ -1,27 +1,25 @@
 //! A gradient on the CPU: tiles forward and backward according to the checkpoint plan, partial sums in a fixed order.
 
 use super::reverse::TileGradient;
-use super::run;
 use super::tile::{Buffers, Setting, Tile, TileRange};
 use super::weights::WeightGradient;
 use super::{LANES, matrix::Vector};
+use super::{no_points, run};
 use crate::device::Job;
 use crate::device::result::{Evaluation, Gradient, Status, Wanted, reduce};
 use crate::model::{Seeds, Sums};
 use crate::solve::Plan;
 use rayon::prelude::*;
 
-/// Consecutive tiles of one member that share a partial sum of weight gradients.
+/// Consecutive tiles of one member that share a partial sum of weight gradients. How a member's tiles are divided depends
+/// on that member alone, so that its sums have the same bits whatever other members there are.
 fn chunks(job: &Job, tiles: &[TileRange]) -> Vec<std::ops::Range<usize>> {
-    let longest = tiles.len().div_ceil(CHUNKS);
     let mut chunks: Vec<std::ops::Range<usize>> = Vec::new();
-    for (i, tile) in tiles.iter().enumerate() {
-        match chunks.last_mut() {
-            Some(last) if last.len() < longest && job.member(tiles[last.start].group) == job.member(tile.group) => {
-                last.end = i + 1;
-            }
-            _ => chunks.push(i..i + 1),
-        }
+    let mut first = 0;
+    for run in tiles.chunk_by(|a, b| job.member(a.group) == job.member(b.group)) {
+        let longest = run.len().div_ceil(CHUNKS);
+        chunks.extend((0..run.len()).step_by(longest).map(|i| first + i..first + (i + longest).min(run.len())));
+        first += run.len();
     }
     chunks
 }
@@ -50,6 +48,9 @@ struct ChunkResult<T> {
     status: Vec<Status>,
 }
 
+/// Sums of all samples, points of all groups, results of all chunks.
+type Passed<T> = (Vec<Sums>, Vec<Vec<f64>>, Vec<ChunkResult<T>>);
+
 /// A tile after its forward pass: its buffers, or its checkpoints.
 struct Waiting<'a, T> {
     tile: Tile<'a, T>,
@@ -60,21 +61,21 @@ struct Waiting<'a, T> {
 impl<'a, T: Vector> Pass<'a, T> {
     /// The objective and its derivatives.
     pub fn run(&self) -> Gradient {
-        let (sums, results) = match self.plan {
+        let (sums, points, results) = match self.plan {
             Plan::OnePass => self.one_pass(),
             Plan::StoreAll | Plan::Segments { .. } => self.two_passes(),
         };
-        let (terms, _) = reduce(self.setting.job, self.setting.job.objective, &sums);
-        self.collect(Evaluation { terms, sums, status: Vec::new() }, results)
+        let (terms, _) = reduce(self.setting.job, self.setting.job.objective, &sums, &points);
+        self.collect(Evaluation { terms, sums, status: Vec::new(), points }, results)
     }
 
-    fn seeds(&self, sums: &[Sums]) -> Vec<Seeds> {
-        reduce(self.setting.job, self.setting.job.objective, sums).1
+    fn seeds(&self, sums: &[Sums], points: &[Vec<f64>]) -> Vec<Seeds> {
+        reduce(self.setting.job, self.setting.job.objective, sums, points).1
     }
 
     /// Forward and backward tile by tile; the seeds follow from counts alone.
-    fn one_pass(&self) -> (Vec<Sums>, Vec<ChunkResult<T>>) {
-        let seeds = self.seeds(&self.counts());
+    fn one_pass(&self) -> Passed<T> {
+        let seeds = self.seeds(&self.counts(), &[]);
         let results: Vec<(Vec<Sums>, ChunkResult<T>)> = chunks(self.setting.job, self.tiles)
             .into_par_iter()
             .map(|chunk| {
@@ -89,15 +90,21 @@ impl<'a, T: Vector> Pass<'a, T> {
             })
             .collect();
         let (sums, results): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-        (sums.into_iter().flatten().collect(), results)
+        (sums.into_iter().flatten().collect(), no_points(self.setting.job, &self.setting.cpu.model), results)
     }
 
     /// All tiles forward, then the functional, then all tiles backward.
-    fn two_passes(&self) -> (Vec<Sums>, Vec<ChunkResult<T>>) {
+    fn two_passes(&self) -> Passed<T> {
         let keep = self.plan == Plan::StoreAll;
         let mut waiting: Vec<Waiting<T>> = self.tiles.par_iter().map(|range| self.forward(range, keep)).collect();
         let sums: Vec<Sums> = waiting.iter().flat_map(|w| w.tile.sums().collect::<Vec<_>>()).collect();
-        let seeds = self.seeds(&sums);
+        let mut points = no_points(self.setting.job, &self.setting.cpu.model);
+        for (waiting, range) in waiting.iter_mut().zip(self.tiles) {
+            if let Some(group) = points.get_mut(range.group) {
+                group.extend(waiting.tile.points());
+            }
+        }
+        let seeds = self.seeds(&sums, &points);
         let ranges = chunks(self.setting.job, self.tiles);
         let mut parts: Vec<(std::ops::Range<usize>, &mut [Waiting<T>])> = Vec::with_capacity(ranges.len());
         let mut rest = waiting.as_mut_slice();
@@ -116,7 +123,7 @@ impl<'a, T: Vector> Pass<'a, T> {
                 result
             })
             .collect();
-        (sums, results)
+        (sums, points, results)
     }
 
     /// Numbers of present entries and stage evaluations, with sums zero: all that seeds of a linear objective need.
@@ -128,7 +135,10 @@ impl<'a, T: Vector> Pass<'a, T> {
             Some(y) => y[row as usize * k..(row as usize + 1) * k].iter().filter(|v| !v.is_nan()).count() as f64,
             None => 0.0,
         };
-        job.rows.iter().map(|row| Sums { present: present(*row), stage_count, ..Sums::default() }).collect()
+        job.rows
+            .iter()
+            .map(|row| Sums { present: present(*row), stage_count, entries: k as f64, ..Sums::default() })
+            .collect()
     }
 
     fn empty(&self, group: usize) -> ChunkResult<T> {
@@ -176,8 +186,9 @@ impl<'a, T: Vector> Pass<'a, T> {
 
     fn backward(&self, waiting: &mut Waiting<T>, range: &TileRange, seeds: &[Seeds], result: &mut ChunkResult<T>) {
         let (cpu, intervals) = (self.setting.cpu, self.setting.grid.intervals());
-        let (n, p) = (cpu.model.state.len() * cpu.rows.length, cpu.model.theta.len());
-        let mut gradient = TileGradient { theta: vec![T::ZERO; p * LANES], start: vec![T::ZERO; n] };
+        let (n, p) = (cpu.model.integrated() * cpu.rows.length, cpu.model.theta.len());
+        let mut gradient =
+            TileGradient { theta: vec![T::ZERO; cpu.model.parameters() * LANES], start: vec![T::ZERO; n] };
         let seeds = &seeds[range.group];
         let tile = &mut waiting.tile;
         let mut buffers = waiting.buffers.take().unwrap_or_else(|| cpu.take(&cpu.reverse_pool));
@@ -220,7 +231,7 @@ impl<'a, T: Vector> Pass<'a, T> {
         let each = table.per_member();
         let count = if self.wanted.weights { self.setting.job.weights.members * each } else { 0 };
         let mut out = Gradient {
-            evaluation: Evaluation { terms: Vec::new(), sums: Vec::new(), status: Vec::new() },
+            evaluation: Evaluation { terms: Vec::new(), sums: Vec::new(), status: Vec::new(), points: Vec::new() },
             weights: vec![0.0; count],
             theta: Vec::new(),
             start: Vec::new(),

@@ -67,9 +67,9 @@ impl<T: Vector> Cpu<T> {
         Cpu {
             tableau: tableau(model.spec.solver.method),
             evolve: link(&model.evolve, model.evolve.values.len(), &pinned, table),
-            evolve_reverse: both(&model.evolve, &[true, true, false, false], &pinned),
-            observe: both(&model.observe, &[true, true, false, false], &pinned),
-            encode: model.encode.as_ref().map(|p| both(p, &[false, true, false, false], &[])),
+            evolve_reverse: both(&model.evolve, &wanted_of(&model.evolve, &[ports::STATE, ports::THETA]), &pinned),
+            observe: both(&model.observe, &wanted_of(&model.observe, &[ports::STATE, ports::THETA]), &pinned),
+            encode: model.encode.as_ref().map(|p| both(p, &wanted_of(p, &[ports::THETA]), &[])),
             rows: Rows::of(model.grid.as_ref().map(Planes::new).as_ref()),
             model: model.clone(),
             budget,
@@ -87,7 +87,7 @@ impl<T: Vector> Cpu<T> {
     pub fn plan(&self, job: &Job, grid: &TimeGrid) -> Plan {
         let costs = Costs {
             step: self.frame_bytes(),
-            state: self.model.state.len() * self.rows.length * size_of::<T>(),
+            state: self.model.integrated() * self.rows.length * size_of::<T>(),
             tiles: tiles(job, self.rows).len(),
             workers: rayon::current_num_threads(),
         };
@@ -99,13 +99,13 @@ impl<T: Vector> Cpu<T> {
         (0..job.weights.members).into_par_iter().map(|m| WeightValues::new(table, job.weights.member(m))).collect()
     }
 
-    fn forward(&self, job: &Job, full: bool) -> Result<(Vec<Sums>, Vec<Status>, Full), DeviceError> {
+    fn forward(&self, job: &Job, full: bool) -> Result<Forward, DeviceError> {
         job.check(&self.model)?;
         let grid = job.grid(&self.model)?;
         let weights = self.weights(job);
         let setting = Setting { cpu: self, job, grid: &grid, weights: &weights };
         let tiles = tiles(job, self.rows);
-        let results: Vec<(Vec<Sums>, Vec<Status>, Full)> = tiles
+        let results: Vec<TileResult> = tiles
             .par_iter()
             .map(|range| {
                 let mut buffers = self.take(&self.pool);
@@ -121,21 +121,63 @@ impl<T: Vector> Cpu<T> {
                     out.predictions(&predictions);
                 }
                 self.pool.lock().expect("no panic holds the pool").push(buffers);
-                (tile.sums().collect(), tile.status().collect(), out)
+                TileResult {
+                    sums: tile.sums().collect(),
+                    status: tile.status().collect(),
+                    full: out,
+                    points: tile.points(),
+                }
             })
             .collect();
-        let (mut sums, mut status, mut all) = (Vec::new(), Vec::new(), Full::new(self.rows, 0, false));
-        for (tile_sums, tile_status, out) in results {
-            sums.extend(tile_sums);
-            status.extend(tile_status);
-            all.samples.extend(out.samples);
+        let mut all = Forward { full: Full::new(self.rows, 0, false), ..Forward::of(job, &self.model) };
+        for (tile, range) in results.into_iter().zip(&tiles) {
+            all.sums.extend(tile.sums);
+            all.status.extend(tile.status);
+            all.full.samples.extend(tile.full.samples);
+            if let Some(group) = all.points.get_mut(range.group) {
+                group.extend(tile.points);
+            }
         }
-        Ok((sums, status, all))
+        Ok(all)
     }
 
     fn take(&self, pool: &Mutex<Vec<Buffers<T>>>) -> Buffers<T> {
         pool.lock().expect("no panic holds the pool").pop().unwrap_or_default()
     }
+}
+
+/// What the forward pass of a tile yields.
+struct TileResult {
+    sums: Vec<Sums>,
+    status: Vec<Status>,
+    full: Full,
+    points: Vec<f64>,
+}
+
+/// What a forward pass yields.
+struct Forward {
+    sums: Vec<Sums>,
+    status: Vec<Status>,
+    /// Of every group, if points are wanted.
+    points: Vec<Vec<f64>>,
+    full: Full,
+}
+
+impl Forward {
+    fn of(job: &Job, model: &Model) -> Forward {
+        let full = Full::new(Rows::of(None), 0, false);
+        Forward { sums: Vec::new(), status: Vec::new(), points: no_points(job, model), full }
+    }
+
+    fn evaluation(self, job: &Job) -> Evaluation {
+        let (terms, _) = reduce(job, job.objective, &self.sums, &self.points);
+        Evaluation { terms, sums: self.sums, status: self.status, points: self.points }
+    }
+}
+
+/// An empty list of points for every group, or no lists where no penalty is made of pairs.
+fn no_points(job: &Job, model: &Model) -> Vec<Vec<f64>> {
+    vec![Vec::new(); if model.objective.needs_points() { job.groups } else { 0 }]
 }
 
 /// States and predictions of each sample over the intervals, if they are wanted.
@@ -175,6 +217,11 @@ impl Full {
     }
 }
 
+/// Marks of the ports with respect to which a program is differentiated.
+fn wanted_of(program: &Program, ports: &[usize]) -> Vec<bool> {
+    (0..program.ports.len()).map(|port| ports.contains(&port)).collect()
+}
+
 /// Tiles of a job: groups one after the other, none shared between groups.
 fn tiles(job: &Job, rows: Rows) -> Vec<TileRange> {
     let (per_group, size) = (job.per_group(), rows.samples());
@@ -200,17 +247,14 @@ impl<T: Vector> Device for Cpu<T> {
     }
 
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
-        let (sums, status, full) = self.forward(job, true)?;
-        let (terms, _) = reduce(job, job.objective, &sums);
-        let evaluation = Evaluation { terms, sums, status };
+        let mut forward = self.forward(job, true)?;
+        let full = std::mem::replace(&mut forward.full, Full::new(self.rows, 0, false));
         let [states, predictions] = full.joined();
-        Ok(Rollout { states, predictions, evaluation })
+        Ok(Rollout { states, predictions, evaluation: forward.evaluation(job) })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
-        let (sums, status, _) = self.forward(job, false)?;
-        let (terms, _) = reduce(job, job.objective, &sums);
-        Ok(Evaluation { terms, sums, status })
+        Ok(self.forward(job, false)?.evaluation(job))
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
@@ -218,7 +262,7 @@ impl<T: Vector> Device for Cpu<T> {
         let (plan, intervals) = (self.plan(job, &grid), grid.intervals());
         let tiles = tiles(job, self.rows).len();
         let in_flight = rayon::current_num_threads().min(tiles);
-        let (state, stages) = (self.model.state.len() * self.rows.length, self.tableau.stages());
+        let (state, stages) = (self.model.integrated() * self.rows.length, self.tableau.stages());
         let frames = grid.substeps() * stages * self.evolve_reverse.frame;
         // Scratch of the steps; rates or cotangents of the stages, the state and its cotangent.
         let fixed = field::scratch_size(&self.evolve_reverse) + (stages + 2) * state;

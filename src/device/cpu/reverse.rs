@@ -35,13 +35,16 @@ impl<T: Vector> Tile<'_, T> {
         let lane_weight: [f64; LANES] =
             std::array::from_fn(|lane| if lane < self.range.count { job.multiplicity(self.sample(lane)) } else { 0.0 });
         write_rows(&mut buffers.evolve, linked.ports[ports::THETA], linked.work, &self.theta);
-        for (i, seed) in seeds.stages.iter().enumerate() {
+        let stage_observables = cpu.model.objective.observables.stages.len();
+        for (i, seed) in seeds.observables[..stage_observables].iter().enumerate() {
             let row: Row<T> = std::array::from_fn(|lane| T::from_f64(seed * lane_weight[lane]));
             write_row(&mut buffers.evolve, linked.ports[ports::TIME + 2], linked.work, i, &row);
         }
+        let observed = job.objective.seeds_observations()
+            && (job.trajectories.targets.is_some() || cpu.model.observe.ports.len() > ports::TARGET);
         let mut stage_cotangents = vec![T::ZERO; stages * n];
         for interval in range.clone().rev() {
-            if job.trajectories.targets.is_some() && seeds.squared_error != 0.0 {
+            if observed {
                 let start = (interval - range.start) * n;
                 self.state.copy_from_slice(&buffers.trail[start..start + n]);
                 self.reverse_observe(buffers, interval, seeds, &lane_weight, gradient, weights.as_deref_mut());
@@ -100,10 +103,13 @@ impl<T: Vector> Tile<'_, T> {
         let linked = &self.setting.cpu.observe;
         self.run_observe(buffers, interval);
         let (memory, frame) = (&mut buffers.observe, linked.work);
+        let model = &self.setting.cpu.model;
+        // Ports of cotangents follow those of the program.
+        let cotangent = model.observe.ports.len();
         for (component, address) in linked.outputs[0].iter().enumerate() {
             let row = address.at(frame);
             // The rest of a plane stays zero, as it was allocated.
-            let cotangents = linked.ports[ports::TIME + 1].at(frame) + component * self.rows.length;
+            let cotangents = linked.ports[cotangent].at(frame) + component * self.rows.length;
             for place in 0..self.rows.places() {
                 let (lane, index) = self.rows.entry(component, place);
                 let seed = T::from_f64(2.0 * seeds.squared_error * lane_weight[lane]);
@@ -114,10 +120,29 @@ impl<T: Vector> Tile<'_, T> {
                     };
             }
         }
+        if let Some(output) = model.observables_output() {
+            let first = model.objective.observables.stages.len();
+            for i in 0..model.objective.observables.observations.len() {
+                let row: Row<T> =
+                    std::array::from_fn(|lane| T::from_f64(seeds.observables[first + i] * lane_weight[lane]));
+                write_row(memory, linked.ports[cotangent + output], frame, i, &row);
+            }
+        }
+        if let Some(output) = model.points_output() {
+            let width = model.objective.points.width();
+            for i in 0..width {
+                let row: Row<T> = std::array::from_fn(|lane| {
+                    let place = (lane < self.range.count).then(|| self.point(lane, interval)).flatten();
+                    T::from_f64(place.and_then(|p| seeds.points.get(p * width + i)).copied().unwrap_or(0.0))
+                });
+                write_row(memory, linked.ports[cotangent + output], frame, i, &row);
+            }
+        }
         let steps = linked.forward..linked.steps.len();
         run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, self.rows.length, &mut gradient.start);
-        add_rows(memory, &linked.outputs[2], frame, LANES, &mut gradient.theta);
+        let primal = model.observe.outputs.len();
+        add_rows(memory, &linked.outputs[primal], frame, self.rows.length, &mut gradient.start);
+        add_rows(memory, &linked.outputs[primal + 1], frame, LANES, &mut gradient.theta);
     }
 
     /// Carries the cotangent of the initial state on to θ through encode.
@@ -135,9 +160,17 @@ impl<T: Vector> Tile<'_, T> {
         self.encode(first, buffers);
         let (memory, frame) = (&mut buffers.encode, linked.work);
         write_rows(memory, linked.ports[4], frame, &gradient.start);
+        let primal = if self.setting.cpu.model.makes_parameters() {
+            // What reached the parameters goes on through the networks that made them.
+            write_rows(memory, linked.ports[5], frame, &gradient.theta);
+            gradient.theta.fill(T::ZERO);
+            2
+        } else {
+            1
+        };
         let steps = linked.forward..linked.steps.len();
         run(linked, steps, memory, frame, self.weights(), weights, &mut buffers.scratch);
-        add_rows(memory, &linked.outputs[1], frame, LANES, &mut gradient.theta);
+        add_rows(memory, &linked.outputs[primal], frame, LANES, &mut gradient.theta);
         mark(&mut self.adjoint_failed, &gradient.theta, Rows::of(None), 0);
     }
 }

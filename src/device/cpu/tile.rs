@@ -11,7 +11,7 @@ use super::run::{Scratch, run};
 use super::weights::WeightValues;
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};
-use crate::model::{Sums, ports};
+use crate::model::{MOST_OBSERVABLES, Sums, ports};
 use crate::solve::TimeGrid;
 
 /// Which samples a tile holds.
@@ -62,7 +62,10 @@ pub struct Tile<'a, T> {
     t0: [f64; LANES],
     squared_error: [f64; LANES],
     present: [f64; LANES],
-    stages: [[f64; LANES]; 3],
+    /// Sums of the observables.
+    observables: [[f64; LANES]; MOST_OBSERVABLES],
+    /// Coordinates of the points of each sample, in the order of time.
+    points: Vec<Vec<f64>>,
     pub(super) failed: [Option<u32>; LANES],
     pub(super) adjoint_failed: [Option<u32>; LANES],
 }
@@ -71,18 +74,19 @@ impl<'a, T: Vector> Tile<'a, T> {
     /// A tile at its initial state.
     pub fn new(setting: &'a Setting<'a, T>, range: TileRange, buffers: &mut Buffers<T>) -> Self {
         let (job, model) = (setting.job, &setting.cpu.model);
-        let (n, p) = (model.state_len(), model.theta.len());
+        let (n, p) = (model.integrated_len(), model.theta.len());
         let rows = setting.cpu.rows;
         let mut tile = Tile {
             setting,
             range,
-            theta: vec![T::ZERO; p * LANES],
-            state: vec![T::ZERO; model.state.len() * rows.length],
+            theta: vec![T::ZERO; model.parameters() * LANES],
+            state: vec![T::ZERO; model.integrated() * rows.length],
             rows,
             t0: [0.0; LANES],
             squared_error: [0.0; LANES],
             present: [0.0; LANES],
-            stages: [[0.0; LANES]; 3],
+            observables: [[0.0; LANES]; MOST_OBSERVABLES],
+            points: vec![Vec::new(); if model.objective.needs_points() { range.count } else { 0 }],
             failed: [None; LANES],
             adjoint_failed: [None; LANES],
         };
@@ -132,14 +136,17 @@ impl<'a, T: Vector> Tile<'a, T> {
         super::run::allocate(memory, linked, 1);
         let frame = linked.work;
         let model = &self.setting.cpu.model;
-        let mut observation = vec![T::ZERO; model.outputs.len() * self.rows.length];
-        self.fill(&mut observation, first, model.output_len());
+        let mut observation = vec![T::ZERO; model.window.frames * model.outputs.len() * self.rows.length];
+        self.fill(&mut observation, first, model.window_len());
         write_rows(memory, linked.ports[0], frame, &observation);
-        write_rows(memory, linked.ports[1], frame, &self.theta);
+        write_rows(memory, linked.ports[1], frame, &self.theta[..model.theta.len() * LANES]);
         self.write_inputs(memory, linked.ports[2], frame, 0, 1.0, 0.0);
         self.write_time(memory, linked.ports[3], frame, self.setting.grid.observation(0));
         run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
         read_rows(memory, &linked.outputs[0], frame, self.rows.length, &mut self.state);
+        if model.makes_parameters() {
+            read_rows(memory, &linked.outputs[1], frame, LANES, &mut self.theta);
+        }
     }
 
     fn write_inputs(&self, memory: &mut [T], port: Address, frame: usize, interval: usize, left: f64, right: f64) {
@@ -202,7 +209,7 @@ impl<'a, T: Vector> Tile<'a, T> {
                 let rate = &mut buffers.rates[stage * n..(stage + 1) * n];
                 read_rows(memory, &linked.outputs[0], frame, self.rows.length, rate);
                 if count {
-                    for (sums, address) in self.stages.iter_mut().zip(&linked.outputs[1]) {
+                    for (sums, address) in self.observables.iter_mut().zip(&linked.outputs[1]) {
                         let row = &memory[address.at(frame)..][..LANES];
                         for (sum, value) in sums.iter_mut().zip(row) {
                             *sum += value.to_f64();
@@ -229,7 +236,9 @@ impl<'a, T: Vector> Tile<'a, T> {
     /// Runs observe at the end of an interval and adds the residuals; predictions go to `predictions` if given.
     pub fn observe(&mut self, buffers: &mut Buffers<T>, interval: usize, predictions: Option<&mut [T]>) {
         let targets = &self.setting.job.trajectories.targets;
-        if targets.is_none() && predictions.is_none() {
+        let model = &self.setting.cpu.model;
+        let extended = model.observe.ports.len() > ports::TARGET;
+        if targets.is_none() && predictions.is_none() && !extended {
             return;
         }
         let linked = &self.setting.cpu.observe;
@@ -251,9 +260,38 @@ impl<'a, T: Vector> Tile<'a, T> {
                 }
             }
         }
+        if let Some(output) = model.observables_output() {
+            let first = model.objective.observables.stages.len();
+            for (sums, address) in self.observables[first..].iter_mut().zip(&linked.outputs[output]) {
+                let row = &memory[address.at(frame)..][..LANES];
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value.to_f64();
+                }
+            }
+        }
+        if let Some(output) = model.points_output() {
+            for lane in 0..self.range.count {
+                if self.point(lane, interval).is_some() {
+                    let coordinates = linked.outputs[output].iter();
+                    self.points[lane].extend(coordinates.map(|a| memory[a.at(frame) + lane].to_f64()));
+                }
+            }
+        }
         if let Some(predictions) = predictions {
             read_rows(memory, &linked.outputs[0], frame, self.rows.length, predictions);
         }
+    }
+
+    /// The place among the points of its group that a lane has at the end of an interval, if it has one.
+    pub(super) fn point(&self, lane: usize, interval: usize) -> Option<usize> {
+        let (job, steps) = (self.setting.job, self.setting.grid.intervals());
+        let in_group = self.range.first + lane - self.range.group * job.per_group();
+        self.setting.cpu.model.objective.points.place(in_group * steps + interval, job.per_group() * steps)
+    }
+
+    /// Coordinates of the points of all samples, one after the other.
+    pub fn points(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.points).concat()
     }
 
     /// (ŷ − y) / scale and 1 / scale for a present entry.
@@ -284,7 +322,28 @@ impl<'a, T: Vector> Tile<'a, T> {
         write_rows(memory, linked.ports[ports::THETA], frame, &self.theta);
         self.write_inputs(memory, linked.ports[ports::INPUT], frame, interval + 1, 1.0, 0.0);
         self.write_time(memory, linked.ports[ports::TIME], frame, self.setting.grid.observation(interval + 1));
+        if self.setting.cpu.model.observe.ports.len() > ports::TARGET {
+            self.write_targets(memory, interval);
+        }
         run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
+    }
+
+    /// Writes observations, 0 where missing, and the weight of each entry.
+    fn write_targets(&self, memory: &mut [T], interval: usize) {
+        let linked = &self.setting.cpu.observe;
+        let (t, k) = (self.setting.job.trajectories, self.setting.cpu.model.output_len());
+        let [target, present] = [ports::TARGET, ports::PRESENT].map(|port| linked.ports[port].at(linked.work));
+        for component in 0..self.setting.cpu.model.outputs.len() {
+            let weight = 1.0 / t.residual_scale.as_ref().map_or(1.0, |s| s[component]);
+            for place in 0..self.rows.places() {
+                let (lane, index) = self.rows.entry(component, place);
+                let row = self.setting.job.rows[self.sample(lane)] as usize;
+                let value = t.targets.as_ref().map_or(f64::NAN, |y| y[(row * t.steps + interval) * k + index]);
+                let at = component * self.rows.length + place;
+                memory[target + at] = T::from_f64(if value.is_nan() { 0.0 } else { value });
+                memory[present + at] = T::from_f64(if value.is_nan() { 0.0 } else { weight });
+            }
+        }
     }
 
     /// Appends the current state to the trail of the segment.
@@ -297,12 +356,14 @@ impl<'a, T: Vector> Tile<'a, T> {
 
     /// Sums of every sample.
     pub fn sums(&self) -> impl Iterator<Item = Sums> + '_ {
+        let entries = (self.setting.grid.intervals() * self.setting.cpu.model.output_len()) as f64;
         let evaluations = (self.setting.grid.steps() * self.setting.cpu.tableau.stages()) as f64;
         (0..self.range.count).map(move |lane| Sums {
             squared_error: self.squared_error[lane],
             present: self.present[lane],
-            stages: std::array::from_fn(|q| self.stages[q][lane]),
+            observables: std::array::from_fn(|q| self.observables[q][lane]),
             stage_count: evaluations,
+            entries,
         })
     }
 

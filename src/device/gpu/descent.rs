@@ -5,6 +5,7 @@ use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
+use super::seats::Seats;
 use super::{Fused, KernelName};
 use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start, StepCost, StepReport, Steps};
 use crate::model::{Prior, Scale};
@@ -42,7 +43,7 @@ impl<'a> ResidentDescent<'a> {
             .penalties
             .iter()
             .map(|penalty| {
-                let (base, logarithm) = penalty.code();
+                let (base, logarithm) = penalty.code().unwrap_or_default();
                 [base as f32, if logarithm { 1.0 } else { 0.0 }, penalty.weight as f32, 0.0]
             })
             .collect();
@@ -50,7 +51,7 @@ impl<'a> ResidentDescent<'a> {
         memory.write(context, Slot::Places, bytemuck::cast_slice(&gpu.layout.places))?;
         memory.write(context, Slot::Blocks, bytemuck::cast_slice(&gpu.layout.blocks))?;
         let samples = setup.batch.min(setup.trajectories.count) * setup.draws;
-        gpu.prepare(&mut memory, setup.trajectories, samples, 1, false, Keep::Frames)?;
+        gpu.prepare(&mut memory, setup.trajectories, &Seats::single(samples, 1, 0), false, Keep::Frames)?;
         Ok(ResidentDescent { gpu, setup, memory, steps: 0 })
     }
 
@@ -78,18 +79,18 @@ impl<'a> ResidentDescent<'a> {
                 penalties: setup.objective.penalties.len() as u32,
                 ..prepared.base
             },
-            ..*prepared
+            ..prepared.clone()
         };
         let (gpu, samples, horizon) = (self.gpu, prepared.sizes.samples, prepared.sizes.horizon);
         let encode = matches!(setup.trajectories.start, Start::Observations(_));
-        recording.push(KernelName::Draw, own.base, [samples.div_ceil(64) as u32, 1], 0.0);
+        recording.push(KernelName::Draw, own.base, [samples.div_ceil(64) as u32, 1, 1], 0.0);
         let extra = if own.plan.single(&own.sizes) { flags::SAVE } else { 0 };
         for chunk in Fused::chunks(&own) {
             gpu.record_forward(recording, &own, chunk, (0, horizon), extra, encode);
         }
-        recording.push(KernelName::Functional, own.base, [1, 1], 0.0);
+        recording.push(KernelName::Functional, own.base, [1, 1, 1], 0.0);
         gpu.record_gradient(recording, &own, encode, true);
-        recording.push(KernelName::AdamW, own.base, [gpu.model.weights.per_member().div_ceil(256) as u32, 1], 0.0);
+        recording.push(KernelName::AdamW, own.base, [gpu.model.weights.per_member().div_ceil(256) as u32, 1, 1], 0.0);
     }
 
     /// Takes up to [`STEPS`] steps and returns their reports.
@@ -98,7 +99,8 @@ impl<'a> ResidentDescent<'a> {
         for (report, (order_at, windows)) in batches.iter().enumerate() {
             let samples = windows * self.setup.draws;
             let trajectories = self.setup.trajectories;
-            let prepared = self.gpu.prepare(&mut self.memory, trajectories, samples, 1, false, Keep::Frames)?;
+            let seats = Seats::single(samples, 1, 0);
+            let prepared = self.gpu.prepare(&mut self.memory, trajectories, &seats, false, Keep::Frames)?;
             self.record(&mut recording, &prepared, rate, *order_at, report);
         }
         let together = self.gpu.together(&recording);
@@ -158,7 +160,8 @@ impl Descent for ResidentDescent<'_> {
     fn cost(&mut self) -> Result<StepCost, DeviceError> {
         let setup = self.setup;
         let samples = setup.batch.min(setup.trajectories.count) * setup.draws;
-        let prepared = self.gpu.prepare(&mut self.memory, setup.trajectories, samples, 1, false, Keep::Frames)?;
+        let seats = Seats::single(samples, 1, 0);
+        let prepared = self.gpu.prepare(&mut self.memory, setup.trajectories, &seats, false, Keep::Frames)?;
         let mut recording = Recording::default();
         self.record(&mut recording, &prepared, 0.0, 0, 0);
         let (gpu, horizon) = (self.gpu, prepared.sizes.horizon);

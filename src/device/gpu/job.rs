@@ -6,9 +6,10 @@ use super::memory::{Memory, Slot};
 use super::params::flags;
 use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
+use super::seats::Seats;
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, Start, Status, StatusCode, Wanted};
-use crate::model::{Seeds, Sums};
+use crate::model::{MOST_OBSERVABLES, Seeds, Sums};
 use std::sync::MutexGuard;
 
 /// Sums, status, states and predictions.
@@ -20,47 +21,73 @@ impl Fused {
         self.memory.lock().expect("no panic holds the memory")
     }
 
-    fn upload_job(&self, memory: &mut Memory, job: &Job, prepared: &Prepared) -> Result<(), DeviceError> {
+    /// Seats of a job's samples: a workgroup of either kernel has those of one member.
+    fn seats(&self, job: &Job) -> Result<Seats, DeviceError> {
+        let seats = Seats::new(job, self.shapes[0].samples.max(self.shapes[1].samples));
+        check_members(&self.context, &seats)?;
+        Ok(seats)
+    }
+
+    fn upload_job(
+        &self,
+        memory: &mut Memory,
+        job: &Job,
+        seats: &Seats,
+        prepared: &Prepared,
+    ) -> Result<(), DeviceError> {
         self.upload_trajectories(memory, job.trajectories, &job.grid(&self.model)?)?;
-        let packed = self.packed_weights(job.weights.member(job.member(0)));
+        let members = seats.runs().iter().map(|run| job.weights.member(run.member));
+        let packed: Vec<f32> = members.flat_map(|values| self.packed_weights(values)).collect();
         memory.write(&self.context, Slot::Weights, bytemuck::cast_slice(&packed))?;
-        let (stride, samples) = (prepared.batch_stride, job.samples());
-        let mut batch = vec![0u32; stride * 2 + job.theta.len()];
-        batch[..samples].copy_from_slice(job.rows);
-        for sample in 0..samples {
-            batch[stride + sample] = (job.multiplicity(sample) as f32).to_bits();
+        let (stride, p) = (prepared.batch_stride, self.layout.sizes[1]);
+        let mut batch = vec![0u32; stride * (2 + p + usize::from(seats.several()))];
+        for (seat, (sample, own)) in seats.samples().enumerate() {
+            batch[seat] = job.rows[sample];
+            batch[stride + seat] = if own { (job.multiplicity(sample) as f32).to_bits() } else { 0 };
+            for i in 0..p {
+                batch[2 * stride + seat * p + i] = (job.theta[sample * p + i] as f32).to_bits();
+            }
         }
-        for (to, from) in batch[2 * stride..].iter_mut().zip(job.theta) {
-            *to = (*from as f32).to_bits();
+        if seats.several() {
+            // Weights are read in vectors of four.
+            for (to, position) in batch[(2 + p) * stride..].iter_mut().zip(seats.members()) {
+                *to = (position * self.layout.packed / 4) as u32;
+            }
         }
         self.context.queue.write_buffer(memory.get(Slot::Batch), 0, bytemuck::cast_slice(&batch));
         Ok(())
     }
 
     /// Sums and status of all samples.
-    fn read_sums(&self, memory: &Memory, prepared: &Prepared) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
-        let (stride, samples) = (prepared.batch_stride as u64, prepared.sizes.samples);
+    fn read_sums(
+        &self,
+        memory: &Memory,
+        seats: &Seats,
+        prepared: &Prepared,
+    ) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
+        let stride = prepared.batch_stride as u64;
         let words = self.context.download(&[(memory.get(Slot::Results), 0, 6 * stride)])?.remove(0);
         let stride = stride as usize;
-        let value = |slot: usize, sample: usize| f32::from_bits(words[slot * stride + sample]) as f64;
+        let value = |slot: usize, seat: usize| f32::from_bits(words[slot * stride + seat]) as f64;
         let stage_count = (prepared.sizes.horizon * self.layout.substeps * self.layout.tableau.stages()) as f64;
-        let sums = (0..samples).map(|s| Sums {
+        let sums = seats.seats().map(|s| Sums {
             squared_error: value(1, s),
             present: value(2, s),
-            stages: [value(3, s), value(4, s), value(5, s)],
+            observables: observables([value(3, s), value(4, s), value(5, s)]),
             stage_count,
+            entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });
-        Ok((sums.collect(), words[..samples].iter().map(|w| status(*w)).collect()))
+        Ok((sums.collect(), seats.seats().map(|seat| status(words[seat])).collect()))
     }
 
     /// A forward pass; with `full` also states and predictions, per sample.
     pub(super) fn run_forward(&self, job: &Job, full: bool) -> Result<Forward, DeviceError> {
         job.check(&self.model)?;
-        refuse_members(&self.context, job)?;
         let keep = if full { Keep::Trail } else { Keep::Sums };
         let memory = &mut *self.memory();
-        let prepared = self.prepare(memory, job.trajectories, job.samples(), job.groups, full, keep)?;
-        self.upload_job(memory, job, &prepared)?;
+        let seats = self.seats(job)?;
+        let prepared = self.prepare(memory, job.trajectories, &seats, full, keep)?;
+        self.upload_job(memory, job, &seats, &prepared)?;
         let encode = matches!(job.trajectories.start, Start::Observations(_));
         let horizon = prepared.sizes.horizon;
         let (mut states, mut predictions) = (Vec::new(), Vec::new());
@@ -72,11 +99,13 @@ impl Fused {
                 self.read_trail(memory, &prepared, chunk.1, &mut states, &mut predictions)?;
             }
         }
-        let (sums, status) = self.read_sums(memory, &prepared)?;
-        Ok((sums, status, states, predictions))
+        let (sums, status) = self.read_sums(memory, &seats, &prepared)?;
+        let [n, _, _, k] = self.layout.sizes;
+        let states = seats.per_sample(states, (horizon + 1) * n);
+        Ok((sums, status, states, seats.per_sample(predictions, horizon * k)))
     }
 
-    /// Appends the states and predictions of a chunk, turned to one sample after the other.
+    /// Appends the states and predictions of a chunk, turned to one seat after the other.
     fn read_trail(
         &self,
         memory: &Memory,
@@ -93,8 +122,8 @@ impl Fused {
             (trail, prepared.base.predictions_at as u64, (horizon * k * stride) as u64),
         ])?;
         for (part, to) in parts.iter().zip([states, predictions]) {
-            for sample in 0..count {
-                to.extend(part.iter().skip(sample).step_by(stride).map(|w| f32::from_bits(*w) as f64));
+            for seat in 0..count {
+                to.extend(part.iter().skip(seat).step_by(stride).map(|w| f32::from_bits(*w) as f64));
             }
         }
         Ok(())
@@ -103,11 +132,12 @@ impl Fused {
     /// The objective and its derivatives.
     pub(super) fn run_gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
         job.check(&self.model)?;
-        refuse_members(&self.context, job)?;
         let memory = &mut *self.memory();
-        let prepared = self.prepare(memory, job.trajectories, job.samples(), job.groups, false, Keep::Frames)?;
-        self.upload_job(memory, job, &prepared)?;
-        memory.write(&self.context, Slot::Blocks, bytemuck::cast_slice(&self.layout.blocks))?;
+        let seats = self.seats(job)?;
+        let prepared = self.prepare(memory, job.trajectories, &seats, false, Keep::Frames)?;
+        self.upload_job(memory, job, &seats, &prepared)?;
+        let blocks = [self.layout.blocks.as_slice(), &prepared.piece_words].concat();
+        memory.write(&self.context, Slot::Blocks, bytemuck::cast_slice(&blocks))?;
         let encode = matches!(job.trajectories.start, Start::Observations(_));
         let single = prepared.plan.single(&prepared.sizes);
         let mut recording = Recording::default();
@@ -116,49 +146,53 @@ impl Fused {
             self.record_forward(&mut recording, &prepared, chunk, (0, prepared.sizes.horizon), extra, encode);
         }
         self.submit(memory, &recording, 1)?;
-        let (sums, _) = self.read_sums(memory, &prepared)?;
-        let (terms, seeds) = reduce(job, job.objective, &sums);
-        write_seeds(&self.context, memory, &seeds);
+        let (sums, _) = self.read_sums(memory, &seats, &prepared)?;
+        let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
+        write_seeds(&self.context, memory, &seats.seeds(&seeds));
         let mut recording = Recording::default();
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         self.record_gradient(&mut recording, &prepared, encode, weights);
         self.submit(memory, &recording, 1)?;
-        self.read_gradient(memory, job, &prepared, wanted, Evaluation { terms, sums, status: Vec::new() })
+        let evaluation = Evaluation { terms, sums, status: Vec::new(), points: Vec::new() };
+        self.read_gradient(memory, job, (&seats, &prepared), wanted, evaluation)
     }
 
     fn read_gradient(
         &self,
         memory: &Memory,
         job: &Job,
-        prepared: &Prepared,
+        (seats, prepared): (&Seats, &Prepared),
         wanted: Wanted,
         mut evaluation: Evaluation,
     ) -> Result<Gradient, DeviceError> {
         let [n, p, _, _] = self.layout.sizes;
-        let (stride, samples) = (prepared.batch_stride, prepared.sizes.samples);
+        let stride = prepared.batch_stride;
         let each = self.model.weights.per_member();
-        let words = if wanted.weights { each as u64 } else { 0 };
+        let words = if wanted.weights { (prepared.members * each) as u64 } else { 0 };
         let mut parts = self.context.download(&[
             (memory.get(Slot::Results), 0, (stride * (6 + n + p)) as u64),
             (memory.get(Slot::Gradient), 0, words),
         ])?;
         let (gradient, results) = (parts.remove(1), parts.remove(0));
-        evaluation.status = results[..samples].iter().map(|w| status(*w)).collect();
+        evaluation.status = seats.seats().map(|seat| status(results[seat])).collect();
         let float = |w: &u32| f32::from_bits(*w) as f64;
         let rows = |first: usize, count: usize| -> Vec<f64> {
-            let samples = if wanted.inputs { samples } else { 0 };
-            (0..samples)
+            let samples = if wanted.inputs { job.samples() } else { 0 };
+            seats
+                .seats()
+                .take(samples)
                 .flat_map(|s| (0..count).map(move |i| (s, i)))
                 .map(|(s, i)| float(&results[(first + i) * stride + s]))
                 .collect()
         };
-        let mut weights = vec![0.0; if wanted.weights { job.weights.members * each } else { 0 }];
-        let first = job.member(0) * each;
-        for (to, from) in weights.iter_mut().skip(first).zip(&gradient) {
-            *to = float(from);
-        }
+        let weights = if wanted.weights { member_gradients(job, seats, &gradient) } else { Vec::new() };
         Ok(Gradient { evaluation, weights, theta: rows(6 + n, p), start: rows(6, n) })
     }
+}
+
+/// The base observables as the first of all.
+pub fn observables(base: [f64; 3]) -> [f64; MOST_OBSERVABLES] {
+    std::array::from_fn(|i| base.get(i).copied().unwrap_or(0.0))
 }
 
 /// A status as kernels write it.
@@ -171,18 +205,31 @@ pub fn status(word: u32) -> Status {
     Status { code, step: word & 0x00ff_ffff }
 }
 
-/// Refuses a batch with several members.
-pub fn refuse_members(context: &Context, job: &Job) -> Result<(), DeviceError> {
-    let first = job.member(0);
-    if (0..job.groups).all(|g| job.member(g) == first) {
+/// Refuses more members than a dispatch has layers of workgroups.
+pub fn check_members(context: &Context, seats: &Seats) -> Result<(), DeviceError> {
+    let (members, most) = (seats.runs().len(), context.limits.max_compute_workgroups_per_dimension as usize);
+    if members <= most {
         return Ok(());
     }
-    Err(context.error("a batch with several members of a population", "run one member at a time, or --device cpu"))
+    let message = format!("a job with {members} members; the limit max_compute_workgroups_per_dimension is {most}");
+    Err(context.error(message, "run fewer members at a time, or use --device cpu"))
 }
 
-/// Uploads the derivatives of the objective that the reverse pass starts from, four numbers per group.
+/// Weight gradients of all members of a job, from those that took part; the others have none.
+pub fn member_gradients(job: &Job, seats: &Seats, words: &[u32]) -> Vec<f64> {
+    let each = words.len() / seats.runs().len();
+    let mut gradients = vec![0.0; job.weights.values.len()];
+    for (run, words) in seats.runs().iter().zip(words.chunks_exact(each.max(1))) {
+        for (to, word) in gradients[run.member * each..].iter_mut().zip(words) {
+            *to = f32::from_bits(*word) as f64;
+        }
+    }
+    gradients
+}
+
+/// Uploads the derivatives of the objective that the reverse pass starts from, four numbers for each of the seats' seeds.
 pub fn write_seeds(context: &Context, memory: &Memory, seeds: &[Seeds]) {
-    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.stages[0], s.stages[1], s.stages[2]]);
+    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.observables[0], s.observables[1], s.observables[2]]);
     let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
     context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
 }

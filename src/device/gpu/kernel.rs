@@ -142,9 +142,9 @@ impl Kernel {
     }
 
     /// Records a dispatch with the parameters at a position of the params buffer.
-    pub fn dispatch(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, params: usize, size: [u32; 2]) {
+    pub fn dispatch(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, params: usize, size: [u32; 3]) {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, group, &[(params as u64 * PARAMS_STRIDE) as u32]);
-        pass.dispatch_workgroups(size[0], size[1], 1);
+        pass.dispatch_workgroups(size[0], size[1], size[2]);
     }
 }

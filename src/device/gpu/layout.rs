@@ -90,7 +90,7 @@ pub struct Layout {
 impl Layout {
     /// Lays a model out.
     pub fn new(model: &Model) -> Layout {
-        let sizes = [model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len()];
+        let sizes = [model.integrated(), model.theta.len(), model.inputs.len(), model.outputs.len()];
         let tableau = tableau(model.spec.solver.method);
         let rows = driver_rows(sizes, tableau.stages());
         let ports = vec![rows.port, rows.theta, rows.input, rows.time];

@@ -18,6 +18,7 @@ mod params;
 mod plan;
 mod recording;
 mod rollout;
+mod seats;
 mod source;
 mod table;
 
@@ -94,6 +95,9 @@ impl Gpu {
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
         let context = Context::open(&adapter)?;
+        if let Some(what) = unsupported(model) {
+            return Err(context.error(format!("{what} run on the CPU only"), "use --device cpu, or other penalties"));
+        }
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
         let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
             Choice::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
@@ -169,6 +173,15 @@ impl Fused {
         let kernel = Arc::new(Kernel::new(&self.context, &text)?);
         Ok(slot.get_or_init(|| kernel).clone())
     }
+}
+
+/// What kernels cannot do yet.
+fn unsupported(model: &Model) -> Option<&'static str> {
+    let observables = &model.objective.observables;
+    if observables.len() > 3 || model.objective.needs_points() {
+        return Some("these penalties");
+    }
+    model.makes_parameters().then_some("networks that encode theta or latents")
 }
 
 /// The schedule of a model, with what was laid out to choose it.
@@ -283,14 +296,14 @@ impl Device for Gpu {
 
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
         let (sums, status, states, predictions) = self.run_forward(job, true)?;
-        let (terms, _) = reduce(job, job.objective, &sums);
-        Ok(Rollout { states, predictions, evaluation: Evaluation { terms, sums, status } })
+        let (terms, _) = reduce(job, job.objective, &sums, &[]);
+        Ok(Rollout { states, predictions, evaluation: Evaluation { terms, sums, status, points: Vec::new() } })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
         let (sums, status, _, _) = self.run_forward(job, false)?;
-        let (terms, _) = reduce(job, job.objective, &sums);
-        Ok(Evaluation { terms, sums, status })
+        let (terms, _) = reduce(job, job.objective, &sums, &[]);
+        Ok(Evaluation { terms, sums, status, points: Vec::new() })
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
@@ -308,6 +321,10 @@ impl Device for Gpu {
     }
 
     fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+        // The kernel of the functional knows the base observables only.
+        if setup.objective.penalties.iter().any(|p| p.code().is_none()) {
+            return None;
+        }
         match &self.engine {
             Engine::Fused(fused) => {
                 Some(descent::ResidentDescent::new(fused, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))

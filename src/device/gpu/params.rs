@@ -38,6 +38,10 @@ pub struct Params {
     pub loss_weight: f32,
     pub penalties: u32,
     pub frame_interval: u32,
+    pub pieces_at: u32,
+    pub spare1: u32,
+    pub spare2: u32,
+    pub spare3: u32,
 }
 
 /// Bits of [`Params::flags`].
@@ -51,6 +55,7 @@ pub mod flags {
     pub const START_TIMES: u32 = 32;
     pub const ACCUMULATE: u32 = 64;
     pub const REPLAY: u32 = 128;
+    pub const MEMBERS: u32 = 256;
 }
 
 #[cfg(test)]

@@ -64,12 +64,12 @@ impl Flight {
 pub struct Recording {
     /// Parameters of all dispatches.
     pub params: Vec<Params>,
-    dispatches: Vec<(KernelName, usize, [u32; 2], f64)>,
+    dispatches: Vec<(KernelName, usize, [u32; 3], f64)>,
 }
 
 impl Recording {
     /// Adds a dispatch; `units` is its work for the pace.
-    pub fn push(&mut self, kernel: KernelName, params: Params, size: [u32; 2], units: f64) {
+    pub fn push(&mut self, kernel: KernelName, params: Params, size: [u32; 3], units: f64) {
         self.dispatches.push((kernel, self.params.len(), size, units));
         self.params.push(params);
     }

@@ -4,11 +4,13 @@ use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::plan::{self, Allowed, Plan, Sizes};
 use super::recording::Recording;
+use super::seats::{Pieces, Seats};
 use super::{Fused, KernelName};
 use crate::device::{DeviceError, Start, Trajectories};
 use crate::solve::TimeGrid;
 
 /// A job on the device: sizes, plan, and the parameters that all its dispatches share.
+#[derive(Clone)]
 pub struct Prepared {
     /// Sizes that decided the plan.
     pub sizes: Sizes,
@@ -18,6 +20,12 @@ pub struct Prepared {
     pub base: Params,
     /// Distance of rows in batch and results.
     pub batch_stride: usize,
+    /// Members of each chunk, and the words of their tables behind the blocks.
+    pub pieces: Vec<Pieces>,
+    /// What stands behind the blocks.
+    pub piece_words: Vec<u32>,
+    /// Members that take part.
+    pub members: usize,
 }
 
 /// What is kept in a pass.
@@ -32,18 +40,18 @@ pub enum Keep {
 }
 
 impl Fused {
-    /// Sizes and plan of a batch of `samples` samples.
+    /// Sizes and plan of a batch.
     pub(super) fn prepare(
         &self,
         memory: &mut Memory,
         trajectories: &Trajectories,
-        samples: usize,
-        groups: usize,
+        seats: &Seats,
         observed: bool,
         keep: Keep,
     ) -> Result<Prepared, DeviceError> {
         let [n, p, m, k] = self.layout.sizes;
         let (frame, frame_before) = self.layout.frame_rows();
+        let samples = seats.len();
         let sizes = Sizes {
             samples,
             horizon: trajectories.steps,
@@ -72,6 +80,7 @@ impl Fused {
         let start_times_at = inputs_at + trajectories.inputs.len() * usize::from(m > 0);
         let targets_at = start_times_at + trajectories.t0.len();
         let slots = if keep == Keep::Sums { 1 } else { sizes.horizon + 1 };
+        let (weights, members) = (self.model.weights.per_member(), seats.runs().len());
         let mut bits = 0;
         let has_targets = trajectories.targets.is_some();
         for (flag, on) in [
@@ -79,6 +88,7 @@ impl Fused {
             (flags::OBSERVE, observed || has_targets),
             (flags::TARGETS, has_targets),
             (flags::START_TIMES, !trajectories.t0.is_empty()),
+            (flags::MEMBERS, seats.several()),
         ] {
             bits |= if on { flag } else { 0 };
         }
@@ -88,17 +98,17 @@ impl Fused {
             horizon: sizes.horizon as u32,
             flags: bits,
             batch_stride: batch_stride as u32,
-            per_group: (samples / groups.max(1)).max(1) as u32,
+            per_group: seats.per_seed() as u32,
             inputs_at: inputs_at as u32,
             start_times_at: start_times_at as u32,
             targets_at: targets_at as u32,
             predictions_at: (slots * n * plan.stride) as u32,
-            weights: self.model.weights.per_member() as u32,
+            weights: weights as u32,
             partitions: plan::partitions(
                 self.layout.block_count,
                 plan.segment * self.layout.tableau.stages() * self.layout.substeps,
-                plan.chunk,
-                self.model.weights.per_member(),
+                plan.chunk.min(seats.longest()),
+                weights * members,
                 self.context.iterations,
             ) as u32,
             ..Params::default()
@@ -111,15 +121,15 @@ impl Fused {
         )?;
         memory.reserve(&self.context, Slot::Frame, rows(sizes.frame_before + plan.segment * sizes.frame))?;
         memory.reserve(&self.context, Slot::Results, 4 * batch_stride * (6 + n + p))?;
-        memory.reserve(&self.context, Slot::Batch, 4 * batch_stride * (2 + p))?;
-        memory.reserve(&self.context, Slot::Seeds, 16 * groups)?;
+        memory.reserve(&self.context, Slot::Batch, 4 * batch_stride * (2 + p + usize::from(seats.several())))?;
+        memory.reserve(&self.context, Slot::Seeds, 16 * seats.seed_count())?;
         if keep == Keep::Frames {
-            let weights = 4 * self.model.weights.per_member();
-            memory.reserve(&self.context, Slot::Partials, weights * base.partitions as usize)?;
-            memory.reserve(&self.context, Slot::Gradient, weights)?;
-            memory.reserve(&self.context, Slot::Norms, 4 * self.model.weights.per_member().div_ceil(256))?;
+            memory.reserve(&self.context, Slot::Partials, 4 * members * weights * base.partitions as usize)?;
+            memory.reserve(&self.context, Slot::Gradient, 4 * members * weights)?;
+            memory.reserve(&self.context, Slot::Norms, 4 * members * weights.div_ceil(256))?;
         }
-        Ok(Prepared { sizes, plan, base, batch_stride })
+        let (piece_words, pieces) = seats.pieces(&chunks(samples, &plan), self.layout.blocks.len());
+        Ok(Prepared { sizes, plan, base, batch_stride, pieces, piece_words, members })
     }
 
     /// Uploads trajectories and the table with the numbers of their time grid.
@@ -161,10 +171,9 @@ impl Fused {
         packed
     }
 
-    /// Chunks: first sample and number of samples.
+    /// Chunks: first seat and number of seats.
     pub(super) fn chunks(prepared: &Prepared) -> Vec<(usize, usize)> {
-        let (samples, chunk) = (prepared.sizes.samples, prepared.plan.chunk);
-        (0..samples).step_by(chunk).map(|first| (first, chunk.min(samples - first))).collect()
+        chunks(prepared.sizes.samples, &prepared.plan)
     }
 
     /// Records the forward pass of a chunk over `from..to`, in pieces of the pace.
@@ -190,7 +199,7 @@ impl Fused {
                 flags: prepared.base.flags | extra | if encode && start == 0 { flags::ENCODE } else { 0 },
                 ..prepared.base
             };
-            recording.push(KernelName::Forward, params, [groups, 1], (intervals * count) as f64);
+            recording.push(KernelName::Forward, params, [groups, 1, 1], (intervals * count) as f64);
         }
     }
 
@@ -222,11 +231,13 @@ impl Fused {
                 flags: base.flags | flags::SAVE | if encode && start == 0 { flags::ENCODE } else { 0 },
                 ..base
             };
-            recording.push(KernelName::Adjoint, params, [groups, 1], (3 * (end - start) * count) as f64);
+            recording.push(KernelName::Adjoint, params, [groups, 1, 1], (3 * (end - start) * count) as f64);
             end = start;
         }
         if weights && self.layout.block_count > 0 {
+            let pieces = prepared.pieces[first / prepared.plan.chunk];
             let params = Params {
+                pieces_at: pieces.at as u32,
                 first_sample: first as u32,
                 chunk: count as u32,
                 first_interval: from as u32,
@@ -234,7 +245,7 @@ impl Fused {
                 flags: base.flags | if accumulate { flags::ACCUMULATE } else { 0 },
                 ..base
             };
-            let size = [self.layout.block_count as u32, prepared.base.partitions];
+            let size = [self.layout.block_count as u32, prepared.base.partitions, pieces.count.max(1) as u32];
             recording.push(KernelName::Contract, params, size, 0.0);
         }
     }
@@ -245,6 +256,8 @@ impl Fused {
         let single = prepared.plan.single(&prepared.sizes);
         let mut accumulate = false;
         for chunk in Self::chunks(prepared) {
+            // With several members the table of a chunk says which of them had samples in earlier ones.
+            accumulate &= prepared.members == 1;
             let segment = prepared.plan.segment;
             if !single && segment < horizon {
                 self.record_forward(recording, prepared, chunk, (0, horizon), flags::REPLAY, encode);
@@ -261,9 +274,13 @@ impl Fused {
         }
         if weights {
             let workgroups = self.model.weights.per_member().div_ceil(256) as u32;
-            recording.push(KernelName::Reduce, prepared.base, [workgroups, 1], 0.0);
+            recording.push(KernelName::Reduce, prepared.base, [workgroups, 1, prepared.members as u32], 0.0);
         }
     }
+}
+
+fn chunks(samples: usize, plan: &Plan) -> Vec<(usize, usize)> {
+    (0..samples).step_by(plan.chunk).map(|first| (first, plan.chunk.min(samples - first))).collect()
 }
 
 /// Without targets, observe has nothing to carry back.

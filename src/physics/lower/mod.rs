@@ -17,7 +17,7 @@ mod memory;
 mod types;
 
 use super::error::Fault;
-use super::source::{STOPGRAD, Source};
+use super::source::{PHYSICS, STOPGRAD, Source};
 use crate::graph::{self, Graph, Node, NodeId};
 use control::Exit;
 use memory::Value;
@@ -42,8 +42,13 @@ const WIDTH_LIMIT: usize = 65_536;
 /// Scalars of a value.
 type Scalars = Rc<[NodeId]>;
 
-/// Lowers a function; returns it with the widths of its arguments.
-pub(super) fn lower(source: &Source, handle: Handle<naga::Function>) -> Result<(graph::Function, Vec<usize>), Fault> {
+/// Lowers a function; returns it with the widths of its arguments. `perturbation` more inputs follow these, which are added
+/// to the value of every call of `physics` inside the function.
+pub(super) fn lower(
+    source: &Source,
+    handle: Handle<naga::Function>,
+    perturbation: usize,
+) -> Result<(graph::Function, Vec<usize>), Fault> {
     let function = &source.module.functions[handle];
     let name = function.name.as_deref().unwrap_or("");
     let mut lowerer = Lowerer {
@@ -60,6 +65,7 @@ pub(super) fn lower(source: &Source, handle: Handle<naga::Function>) -> Result<(
         operations: 0,
         name,
         span: source.declarations.function(name),
+        perturbation: Vec::new(),
     };
     let widths: Vec<usize> = function.arguments.iter().map(|a| lowerer.layouts.width(a.ty)).collect();
     let mut inputs = 0;
@@ -68,9 +74,10 @@ pub(super) fn lower(source: &Source, handle: Handle<naga::Function>) -> Result<(
         arguments.push(Value::Data((inputs..inputs + width).map(|i| lowerer.graph.input(i)).collect()));
         inputs += width;
     }
+    lowerer.perturbation = (inputs..inputs + perturbation).map(|i| lowerer.graph.input(i)).collect();
     let outputs = lowerer.call(handle, arguments)?;
     let outputs = outputs.ok_or_else(|| Fault::new(lowerer.span, format!("`{name}` returns nothing")))?;
-    Ok((graph::Function::new(&lowerer.graph, inputs, &outputs), widths))
+    Ok((graph::Function::new(&lowerer.graph, inputs + perturbation, &outputs), widths))
 }
 
 /// A loop being executed.
@@ -99,6 +106,8 @@ struct Lowerer<'a> {
     name: &'a str,
     /// The place being executed, for errors.
     span: Span,
+    /// Added to the value of every call of `physics`.
+    perturbation: Vec<NodeId>,
 }
 
 /// One call of a function.
@@ -212,6 +221,10 @@ impl<'a> Lowerer<'a> {
         self.flags.truncate(base);
         if value.is_none() && function.result.is_some() {
             return Err(self.fault(format!("`{name}` may end without a value")).help("let every path end in `return`"));
+        }
+        if let (PHYSICS, Some(scalars), false) = (name, &value, self.perturbation.is_empty()) {
+            let moved = scalars.iter().zip(&self.perturbation).map(|(value, by)| self.graph.add(*value, *by));
+            return Ok(Some(moved.collect()));
         }
         Ok(value)
     }

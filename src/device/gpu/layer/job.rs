@@ -5,7 +5,7 @@ use super::forward::Stretch;
 use super::link::Place;
 use super::prepare::{Keep, Prepared};
 use super::recording::Recording;
-use crate::device::gpu::job::{Forward, refuse_members, status, write_seeds};
+use crate::device::gpu::job::{Forward, member_gradients, observables, status, write_seeds};
 use crate::device::gpu::memory::{Memory, Slot};
 use crate::device::result::reduce;
 use crate::device::{DeviceError, Evaluation, Gradient, Job, MemoryPlan, Status, Wanted};
@@ -31,7 +31,6 @@ impl Layers {
     /// A forward pass; with `full` also states and predictions, per sample.
     pub(in crate::device::gpu) fn run_forward(&self, job: &Job, full: bool) -> Result<Forward, DeviceError> {
         job.check(&self.model)?;
-        refuse_members(&self.context, job)?;
         let memory = &mut *self.memory();
         let prepared = self.prepare(memory, job, if full { Keep::Trail } else { Keep::Sums })?;
         let mut recording = Recording::new(self, memory);
@@ -60,13 +59,14 @@ impl Layers {
         }
         recording.finish()?;
         let (sums, status) = self.read_sums(memory, &prepared)?;
-        Ok((sums, status, states, predictions))
+        let (seats, horizon) = (&prepared.seats, prepared.sizes.horizon);
+        let states = seats.per_sample(states, (horizon + 1) * layout.states());
+        Ok((sums, status, states, seats.per_sample(predictions, horizon * layout.outputs())))
     }
 
     /// The objective and its derivatives.
     pub(in crate::device::gpu) fn run_gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
         job.check(&self.model)?;
-        refuse_members(&self.context, job)?;
         let memory = &mut *self.memory();
         let prepared = self.prepare(memory, job, Keep::Frames)?;
         let single = prepared.plan.single(&prepared.sizes);
@@ -81,8 +81,8 @@ impl Layers {
         }
         recording.finish()?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
-        let (terms, seeds) = reduce(job, job.objective, &sums);
-        write_seeds(&self.context, memory, &seeds);
+        let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
+        write_seeds(&self.context, memory, &prepared.seats.seeds(&seeds));
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         if weights {
             self.clear_partials(&mut recording)?;
@@ -115,14 +115,21 @@ impl Layers {
         recording.finish()?;
         let (_, status) = self.read_sums(memory, &prepared)?;
         let each = self.model.weights.per_member();
-        let mut gradient = vec![0.0; if wanted.weights { job.weights.members * each } else { 0 }];
+        let seats = &prepared.seats;
+        let mut gradient = Vec::new();
         if weights {
-            let words = self.context.download(&[(memory.get(Slot::Gradient), 0, each as u64)])?.remove(0);
-            for (to, from) in gradient.iter_mut().skip(job.member(0) * each).zip(words) {
-                *to = f32::from_bits(from) as f64;
-            }
+            let words = (seats.runs().len() * each) as u64;
+            let words = self.context.download(&[(memory.get(Slot::Gradient), 0, words)])?.remove(0);
+            gradient = member_gradients(job, seats, &words);
         }
-        Ok(Gradient { evaluation: Evaluation { terms, sums, status }, weights: gradient, theta, start })
+        let theta = seats.per_sample(theta, self.layout.sizes[1]);
+        let start = seats.per_sample(start, self.layout.states());
+        Ok(Gradient {
+            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
+            weights: gradient,
+            theta,
+            start,
+        })
     }
 
     /// Where the derivatives by the initial state and by θ stand: place, numbers, cells.
@@ -147,17 +154,18 @@ impl Layers {
 
     /// Sums and status of all samples.
     fn read_sums(&self, memory: &Memory, prepared: &Prepared) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
-        let (stride, samples) = (prepared.batch_stride, prepared.sizes.samples);
+        let stride = prepared.batch_stride;
         let words = self.context.download(&[(memory.get(Slot::Results), 0, 6 * stride as u64)])?.remove(0);
         let value = |slot: usize, sample: usize| f32::from_bits(words[slot * stride + sample]) as f64;
         let stage_count = (prepared.sizes.horizon * self.layout.calls()) as f64;
-        let sums = (0..samples).map(|s| Sums {
+        let sums = prepared.seats.seats().map(|s| Sums {
             squared_error: value(1, s),
             present: words[2 * stride + s] as f64,
-            stages: [value(3, s), value(4, s), value(5, s)],
+            observables: observables([value(3, s), value(4, s), value(5, s)]),
             stage_count,
+            entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });
-        Ok((sums.collect(), words[..samples].iter().map(|w| status(*w)).collect()))
+        Ok((sums.collect(), prepared.seats.seats().map(|seat| status(words[seat])).collect()))
     }
 }
 

@@ -152,8 +152,8 @@ pub struct Layout {
 impl Layout {
     /// Lays a model out.
     pub fn new(model: &Model) -> Layout {
-        let sizes = [model.state.len(), model.theta.len(), model.inputs.len(), model.outputs.len()];
-        let (states, cells) = (model.state_len(), model.cells());
+        let sizes = [model.integrated(), model.theta.len(), model.inputs.len(), model.outputs.len()];
+        let (states, cells) = (model.integrated_len(), model.cells());
         let mut fixed = sizes[1];
         let theta = Place::fixed(0);
         let mut take = |scalars: usize| {

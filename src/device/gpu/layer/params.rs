@@ -34,9 +34,9 @@ pub struct Params {
     pub time: f32,
     pub left: f32,
     pub right: f32,
-    pub spare1: u32,
-    pub spare2: u32,
-    pub spare3: u32,
+    pub pieces_at: u32,
+    pub pieces: u32,
+    pub longest: u32,
 }
 
 /// Bits of [`Params::flags`].

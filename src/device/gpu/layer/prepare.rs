@@ -5,7 +5,9 @@ use super::link::Place;
 use super::params::{Params, flags};
 use super::plan::{self, Allowed, Plan, Sizes};
 use super::recording::Recording;
+use crate::device::gpu::job::check_members;
 use crate::device::gpu::memory::{Memory, Slot};
+use crate::device::gpu::seats::{Pieces, Seats};
 use crate::device::{DeviceError, Job, Start};
 use crate::solve::TimeGrid;
 
@@ -24,6 +26,10 @@ pub enum Keep {
 pub struct Prepared<'a> {
     /// The job.
     pub job: &'a Job<'a>,
+    /// Seats of its samples.
+    pub seats: Seats,
+    /// Members of each chunk.
+    pieces: Vec<Pieces>,
     /// Times.
     pub grid: TimeGrid,
     /// Sizes that decided the plan.
@@ -49,13 +55,20 @@ pub struct Prepared<'a> {
 impl Prepared<'_> {
     /// Parameters of the dispatches of a chunk.
     pub fn chunk(&self, (first, count): (usize, usize)) -> Params {
-        Params { first_sample: first as u32, samples: count as u32, ..self.base }
+        let pieces = self.pieces[first / self.plan.chunk];
+        Params {
+            first_sample: first as u32,
+            samples: count as u32,
+            pieces_at: pieces.at as u32,
+            pieces: pieces.count as u32,
+            longest: pieces.longest as u32,
+            ..self.base
+        }
     }
 
-    /// Chunks: first sample and number of samples.
+    /// Chunks: first seat and number of seats.
     pub fn chunks(&self) -> Vec<(usize, usize)> {
-        let (samples, chunk) = (self.sizes.samples, self.plan.chunk);
-        (0..samples).step_by(chunk).map(|first| (first, chunk.min(samples - first))).collect()
+        chunks(&self.sizes, &self.plan)
     }
 
     /// Segments: first and one behind the last interval.
@@ -107,6 +120,10 @@ impl Prepared<'_> {
     }
 }
 
+fn chunks(sizes: &Sizes, plan: &Plan) -> Vec<(usize, usize)> {
+    (0..sizes.samples).step_by(plan.chunk).map(|first| (first, plan.chunk.min(sizes.samples - first))).collect()
+}
+
 impl Layers {
     /// Sizes and plan of a job.
     pub(super) fn plan(&self, job: &Job, keep: Keep) -> Result<(Sizes, Plan), DeviceError> {
@@ -153,12 +170,16 @@ impl Layers {
         let start_times_at = inputs_at + count * (t.steps + 1) * m;
         let targets_at = start_times_at + if t.t0.is_empty() { 0 } else { count };
         let scales_at = targets_at + if t.targets.is_some() { count * t.steps * k } else { 0 };
-        let lanes = plan.chunk * layout.cells;
+        let seats = Seats::new(job, 1);
+        check_members(&self.context, &seats)?;
+        let members = seats.runs().len();
+        let (piece_words, pieces) = seats.pieces(&chunks(&sizes, &plan), layout.table.len());
+        let lanes = plan.chunk.min(seats.longest()) * layout.cells;
         let base = Params {
             bases: [0, layout.fixed as u32, 0, 0],
             stride: plan.chunk as u32,
             batch_stride: batch_stride as u32,
-            per_group: job.per_group().max(1) as u32,
+            per_group: seats.per_seed() as u32,
             cells: layout.cells as u32,
             columns: layout.columns as u32,
             flags: if t.t0.is_empty() { 0 } else { flags::START_TIMES },
@@ -167,7 +188,7 @@ impl Layers {
             targets_at: targets_at as u32,
             scales_at: scales_at as u32,
             horizon: sizes.horizon as u32,
-            partitions: plan::partitions(lanes, weights, self.context.iterations) as u32,
+            partitions: plan::partitions(lanes, members * weights, self.context.iterations) as u32,
             weights: weights as u32,
             ..Params::default()
         };
@@ -175,16 +196,18 @@ impl Layers {
         memory.reserve(context, Slot::Params, Recording::BYTES)?;
         memory.reserve(context, Slot::Frame, 4 * plan.chunk * sizes.arena(plan.segment))?;
         memory.reserve(context, Slot::Results, 4 * 6 * batch_stride)?;
-        memory.reserve(context, Slot::Seeds, 16 * job.groups)?;
+        memory.reserve(context, Slot::Seeds, 16 * seats.seed_count())?;
         if keep == Keep::Frames {
-            memory.reserve(context, Slot::Partials, 4 * weights * base.partitions as usize)?;
-            memory.reserve(context, Slot::Gradient, 4 * weights)?;
-            memory.reserve(context, Slot::Norms, 4 * weights.div_ceil(256))?;
+            memory.reserve(context, Slot::Partials, 4 * members * weights * base.partitions as usize)?;
+            memory.reserve(context, Slot::Gradient, 4 * members * weights)?;
+            memory.reserve(context, Slot::Norms, 4 * members * weights.div_ceil(256))?;
         }
         let grid = job.grid(&self.model)?;
-        self.upload(memory, job, &used)?;
+        self.upload(memory, job, &seats, &piece_words, &used)?;
         Ok(Prepared {
             job,
+            seats,
+            pieces,
             grid,
             sizes,
             plan,
@@ -199,7 +222,14 @@ impl Layers {
     }
 
     /// Uploads the trajectories that the job uses, and its samples.
-    fn upload(&self, memory: &mut Memory, job: &Job, used: &[u32]) -> Result<(), DeviceError> {
+    fn upload(
+        &self,
+        memory: &mut Memory,
+        job: &Job,
+        seats: &Seats,
+        piece_words: &[u32],
+        used: &[u32],
+    ) -> Result<(), DeviceError> {
         let (t, context, layout) = (job.trajectories, &self.context, &self.layout);
         let bits = |x: &f64| (*x as f32).to_bits();
         let (n, m, k) = (layout.states(), layout.sizes[2], layout.outputs());
@@ -224,11 +254,15 @@ impl Layers {
             None => data.extend(vec![bits(&1.0); layout.sizes[3]]),
         }
         let place = |row: &u32| used.binary_search(row).unwrap_or(0) as u32;
-        let mut batch: Vec<u32> = job.rows.iter().map(place).collect();
-        batch.extend((0..job.samples()).map(|sample| bits(&job.multiplicity(sample))));
-        batch.extend(job.theta.iter().map(bits));
-        let weights: Vec<f32> = job.weights.member(job.member(0)).iter().map(|x| *x as f32).collect();
-        memory.write(context, Slot::Table, bytemuck::cast_slice(&self.layout.table))?;
+        let samples: Vec<usize> = seats.samples().map(|(sample, _)| sample).collect();
+        let mut batch: Vec<u32> = samples.iter().map(|sample| place(&job.rows[*sample])).collect();
+        batch.extend(samples.iter().map(|sample| bits(&job.multiplicity(*sample))));
+        let p = layout.sizes[1];
+        batch.extend(samples.iter().flat_map(|sample| job.theta[sample * p..][..p].iter().map(bits)));
+        let members = seats.runs().iter().flat_map(|run| job.weights.member(run.member));
+        let weights: Vec<f32> = members.map(|x| *x as f32).collect();
+        let table = [layout.table.as_slice(), piece_words].concat();
+        memory.write(context, Slot::Table, bytemuck::cast_slice(&table))?;
         memory.write(context, Slot::Weights, bytemuck::cast_slice(&weights))?;
         memory.write(context, Slot::Data, bytemuck::cast_slice(&data))?;
         memory.write(context, Slot::Batch, bytemuck::cast_slice(&batch))

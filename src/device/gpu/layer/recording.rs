@@ -26,7 +26,7 @@ pub struct Recording<'a> {
     layers: &'a Layers,
     memory: &'a Memory,
     params: Vec<u8>,
-    dispatches: Vec<(KernelName, [u32; 2])>,
+    dispatches: Vec<(KernelName, [u32; 3])>,
     kernels: Vec<Option<(Arc<Kernel>, wgpu::BindGroup)>>,
     flight: Flight,
     flops: f64,
@@ -58,7 +58,7 @@ impl<'a> Recording<'a> {
         &mut self,
         kernel: KernelName,
         params: P,
-        size: [u32; 2],
+        size: [u32; 3],
         flops: f64,
     ) -> Result<(), DeviceError> {
         if size.contains(&0) {
@@ -115,6 +115,8 @@ impl<'a> Recording<'a> {
     /// Adds the commands of a part of a program; weight gradients only with `weights`.
     pub fn commands(&mut self, base: Params, commands: &[Command], weights: bool) -> Result<(), DeviceError> {
         let samples = base.samples as usize;
+        // Steps that read weights work member by member, the others on all samples at once.
+        let (pieces, longest) = (base.pieces.max(1), base.longest as usize);
         for command in commands {
             match *command {
                 Command::Copy { from, output, scalars } => self.combine(base, output, scalars, &[(from, 1.0)])?,
@@ -123,8 +125,11 @@ impl<'a> Recording<'a> {
                     let size = match size {
                         Size::Threads(each) => rows((each * samples).div_ceil(THREADS)),
                         Size::Groups(each) => rows(each * samples),
-                        Size::Tiles { lanes, width, blocks } => rows((lanes * samples).div_ceil(width) * blocks),
-                        Size::Blocks(blocks) => [blocks as u32, base.partitions],
+                        Size::Tiles { lanes, width, blocks } => {
+                            let [x, y, _] = rows((lanes * longest).div_ceil(width) * blocks);
+                            [x, y, pieces]
+                        }
+                        Size::Blocks(blocks) => [blocks as u32, base.partitions, pieces],
                     };
                     self.push(kernel, Params { step, ..base }, size, flops * samples as f64)?;
                 }
@@ -195,9 +200,9 @@ impl<'a> Recording<'a> {
 }
 
 /// So many workgroups in rows.
-fn rows(groups: usize) -> [u32; 2] {
+fn rows(groups: usize) -> [u32; 3] {
     match groups {
-        0..=ROW => [groups as u32, 1],
-        _ => [ROW as u32, groups.div_ceil(ROW) as u32],
+        0..=ROW => [groups as u32, 1, 1],
+        _ => [ROW as u32, groups.div_ceil(ROW) as u32, 1],
     }
 }

@@ -65,7 +65,9 @@ impl Layers {
     pub(super) fn record_reduction(&self, recording: &mut Recording, prepared: &Prepared) -> Result<(), DeviceError> {
         let (weights, partitions) = (prepared.base.weights, prepared.base.partitions);
         let params = Shared { weights, partitions, ..Shared::default() };
-        recording.push(KernelName::Reduce, params, [weights.div_ceil(256), 1], (weights * partitions) as f64)
+        let members = prepared.seats.runs().len() as u32;
+        let flops = (members * weights * partitions) as f64;
+        recording.push(KernelName::Reduce, params, [weights.div_ceil(256), 1, members], flops)
     }
 
     /// Clears the partial weight gradients.

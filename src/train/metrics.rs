@@ -1,0 +1,112 @@
+//! What an epoch yields, for one member and for all.
+
+use crate::device::StepReport;
+use serde::{Deserialize, Serialize};
+
+/// Metrics of one epoch; one JSON line each. With several members means over those that trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Mean training loss, without penalties.
+    pub loss: f64,
+    /// Mean of each penalty, without weights.
+    pub penalties: Vec<f64>,
+    /// Mean objective.
+    pub objective: f64,
+    /// Validation loss, with θ drawn from its prior or as trained; absent without validation data.
+    pub validation: Option<f64>,
+    /// Learning rate.
+    pub rate: f64,
+    /// Mean norm of the gradient before the clip by norm: of the weights' gradient, or of that of θ where it alone is
+    /// trained.
+    pub gradient_norm: f64,
+    /// Trajectories per second.
+    pub trajectories_per_s: f64,
+    /// λ of constrained training at the end of the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// Each member, where there are several or one has more than weights: a trained θ, a λ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberMetrics>,
+}
+
+/// Metrics of one member; nothing but its θ and λ once it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MemberMetrics {
+    /// Mean training loss.
+    pub loss: Option<f64>,
+    /// Mean objective, with its own λ and weights of penalties.
+    pub objective: Option<f64>,
+    /// Validation loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
+    /// λ at the end of the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// θ at the end of the epoch, `[p]`; empty where it is drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub theta: Vec<f64>,
+}
+
+/// Sums over the batches of an epoch, each weighted by its samples.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) samples: usize,
+    loss: f64,
+    penalties: Vec<f64>,
+    objective: f64,
+    norm: f64,
+}
+
+impl Totals {
+    /// Nothing summed yet.
+    pub(super) fn new(penalties: usize) -> Totals {
+        Totals { penalties: vec![0.0; penalties], ..Totals::default() }
+    }
+
+    /// Adds a step.
+    pub(super) fn add(&mut self, report: &StepReport) {
+        let n = report.samples as f64;
+        self.samples += report.samples;
+        self.loss += n * report.loss;
+        self.objective += n * report.objective;
+        self.norm += n * report.norm;
+        for (sum, penalty) in self.penalties.iter_mut().zip(&report.penalties) {
+            *sum += n * penalty;
+        }
+    }
+
+    /// Means of loss and objective.
+    pub(super) fn means(&self) -> [f64; 2] {
+        [self.loss, self.objective].map(|sum| sum / self.samples.max(1) as f64)
+    }
+}
+
+impl EpochMetrics {
+    /// Means over members, each of which trained for the whole epoch. The caller adds what is no mean over steps.
+    pub(super) fn over(epoch: usize, rate: f64, trained: &[&Totals]) -> EpochMetrics {
+        let mean = |of: &dyn Fn(&Totals) -> f64| {
+            trained.iter().map(|t| of(t) / t.samples.max(1) as f64).sum::<f64>() / trained.len().max(1) as f64
+        };
+        let penalties = trained.first().map_or(0, |t| t.penalties.len());
+        EpochMetrics {
+            epoch,
+            loss: mean(&|t| t.loss),
+            penalties: (0..penalties).map(|i| mean(&|t| t.penalties[i])).collect(),
+            objective: mean(&|t| t.objective),
+            validation: None,
+            rate,
+            gradient_norm: mean(&|t| t.norm),
+            trajectories_per_s: 0.0,
+            lambda: None,
+            members: Vec::new(),
+        }
+    }
+}
+
+/// Mean of what is there.
+pub(super) fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let found: Vec<f64> = values.flatten().collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+}
