@@ -96,7 +96,7 @@ impl Pipeline {
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?)
     }
 
-    fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         self.study.train.as_ref().map_or(0, |t| t.seed)
     }
 
@@ -240,7 +240,7 @@ impl Pipeline {
     }
 
     /// How many trajectories an estimate uses: all on a grid over one parameter, fewer where gradients are followed.
-    fn most_trajectories(&self) -> usize {
+    pub(super) fn most_trajectories(&self) -> usize {
         if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
     }
 

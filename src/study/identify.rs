@@ -1,6 +1,7 @@
 //! Identifiability: for every criterion its minima, how sharp they are, what they leave open, and how far they lie from what
 //! is known.
 
+use super::agreement::Agreement;
 use super::bias::{Bias, biases};
 use super::coordinates::Coordinates;
 use super::curvature::{Covariance, Curvature, curvatures, gauss_newton};
@@ -46,6 +47,8 @@ pub struct Identifiability {
     pub entries: f64,
     /// One per criterion.
     pub criteria: Vec<Identified>,
+    /// Whether the members of a population agree; empty for one member.
+    pub members: Vec<Agreement>,
 }
 
 /// What one criterion says about θ.
@@ -110,6 +113,7 @@ pub fn identify(
         free: coordinates.free,
         entries: known.entries,
         criteria,
+        members: Vec::new(),
     })
 }
 

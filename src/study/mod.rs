@@ -1,5 +1,6 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
+mod agreement;
 mod basins;
 mod bias;
 mod coordinates;
@@ -7,6 +8,7 @@ mod curvature;
 mod descend;
 mod directions;
 mod draw;
+mod entries;
 mod estimate;
 mod estimate_config;
 mod file;
@@ -26,10 +28,12 @@ mod stability;
 mod surface;
 mod sweep;
 
+pub use agreement::{Agreement, agreement};
 pub use basins::{Basins, Minimum, Saddle};
 pub use bias::Bias;
 pub use curvature::{Covariance, Curvature};
 pub use directions::Direction;
+pub use entries::independent_entries;
 pub use estimate::{Estimate, estimate, estimate_members};
 pub use estimate_config::{EstimateConfig, EstimateMethod, LARGE_FIELD};
 pub use file::{Study, StudyError, StudyTable};

@@ -3,10 +3,13 @@
 use super::estimate::{line, scattered, stages};
 use super::{loss, over, penalty};
 use crate::common::{Case, Tolerance, assert_close, model};
+use greybox::data::Windows;
 use greybox::device::{Device, Start, cpu::Cpu};
 use greybox::model::Model;
 use greybox::rng::{Purpose, Stream};
-use greybox::study::{Criterion, EstimateConfig, Identified, Known, Sweep, estimate, identify};
+use greybox::study::{
+    Criterion, Estimate, EstimateConfig, Identified, Known, Sweep, agreement, estimate, identify, independent_entries,
+};
 
 /// Estimates and identifies by one criterion, as a study does.
 pub fn identified(sweep: &Sweep, criterion: Criterion, config: &EstimateConfig, entries: f64) -> Identified {
@@ -166,4 +169,41 @@ fn profiles_cost_what_their_settings_say() {
     for profile in &found.profiles {
         assert!((6..=12).contains(&profile.points.len()), "{}", profile.points.len());
     }
+}
+
+#[test]
+fn overlapping_windows_count_an_observation_once() {
+    // Windows of 3 frames behind 1, at every second step of 2 episodes; the last but one value of the first is missing.
+    let windows = Windows {
+        history: 1,
+        horizon: 3,
+        outputs: 1,
+        count: 4,
+        episode: vec![0, 0, 0, 1],
+        start: vec![0, 2, 4, 0],
+        future: vec![1.0, 2.0, 3.0, 3.0, 4.0, 5.0, 5.0, f64::NAN, 7.0, 1.0, 2.0, 3.0],
+        ..Windows::default()
+    };
+    assert_eq!(independent_entries(&windows, usize::MAX), 9.0);
+    // The first window of each half.
+    assert_eq!(independent_entries(&windows, 2), 5.0);
+}
+
+#[test]
+fn members_agree_as_far_as_their_estimates_do() {
+    let of = |a: f64, value: f64| Estimate {
+        criterion: "loss".into(),
+        theta: vec![a, 7.0],
+        value,
+        interval: None,
+        deviation: vec![0.0; 2],
+        method: String::new(),
+    };
+    let members = [vec![of(1.0, 0.1)], vec![of(2.0, 0.1)], vec![of(6.0, 0.2)], vec![of(9.0, f64::INFINITY)]];
+    let found = agreement(&members, &[0]);
+    assert_eq!(found.len(), 1);
+    let one = &found[0];
+    assert_eq!((one.criterion.as_str(), one.parameter, one.range), ("loss", 0, (1.0, 6.0)));
+    assert_eq!((one.mean, one.deviation, one.estimates.len()), (3.0, 7f64.sqrt(), 3));
+    assert_eq!(agreement(&members[..1], &[0])[0].deviation, 0.0);
 }
