@@ -10,7 +10,7 @@ use crate::report::{
     Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
     number,
 };
-use crate::study::{Estimate, Landscape, is_trained, trajectories};
+use crate::study::{Estimate, Identifiability, Landscape, is_trained, trajectories};
 use crate::train::Trained;
 use std::path::PathBuf;
 
@@ -26,12 +26,14 @@ pub struct Results {
     pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
+    /// What is identified.
+    pub identifiability: Option<Identifiability>,
 }
 
 /// Writes figures and `report.html`; returns its path.
 pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, Failure> {
     let study = &pipeline.study;
-    let mut sections = Vec::new();
+    let mut sections = super::identify_figures::sections(pipeline, results)?;
     let mut remarks = Vec::new();
     if let Some(landscape) = &results.landscape {
         remarks = statements(pipeline, landscape, &results.estimates, &results.oracles);

@@ -77,6 +77,7 @@ impl Pipeline {
         let model = study.model()?;
         study.require_boxes(&model)?;
         study.require_training(&model)?;
+        study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
         let device = arguments.device.open(&model)?;
@@ -95,7 +96,7 @@ impl Pipeline {
         Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
     }
 
-    fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         self.study.train.as_ref().map_or(0, |t| t.seed)
     }
 
@@ -280,7 +281,7 @@ impl Pipeline {
     }
 
     /// How many trajectories an estimate uses: all on a grid over one parameter, fewer where gradients are followed.
-    fn most_trajectories(&self) -> usize {
+    pub(super) fn most_trajectories(&self) -> usize {
         if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
     }
 

@@ -108,7 +108,8 @@ fn finish(
     let base: Vec<f64> = estimates.first().map_or(middle, |e| e.theta.clone());
     let landscape = pipeline.landscape(&weights, &base)?;
     save_estimates(pipeline, &estimates, &oracles)?;
-    let results = Results { trained, weights, estimates, oracles, landscape };
+    let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
+    let results = Results { trained, weights, estimates, oracles, landscape, identifiability };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     println!("{}", path.display());

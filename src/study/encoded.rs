@@ -1,9 +1,10 @@
 //! θ that a network makes of every observed window: its mean over the windows.
 
-use super::estimate::{Estimate, EstimateConfig, resample, spread};
+use super::coordinates::Coordinates;
+use super::estimate::{Estimate, resample, spread};
+use super::estimate_config::EstimateConfig;
 use super::sweep::Sweep;
 use crate::device::{DeviceError, Job};
-use crate::model::ThetaSpec;
 use crate::rng::{Purpose, Stream};
 
 /// Name in the place of a criterion.
@@ -17,10 +18,10 @@ pub fn encoded_estimate(setting: &Sweep, config: &EstimateConfig, seed: u64) -> 
     if made.is_empty() {
         return Ok(None);
     }
-    let specs: Vec<ThetaSpec> = (0..model.theta.len()).map(|i| model.theta_spec(i)).collect();
-    let mut theta: Vec<f64> = specs.iter().map(|s| s.at(0.5)).collect();
+    let coordinates = Coordinates::of(model);
+    let middle: Vec<f64> = coordinates.specs.iter().map(|s| s.at(0.5)).collect();
     let (count, rows) = (setting.trajectories.count, setting.trajectories.rows());
-    let given: Vec<f64> = theta.iter().copied().cycle().take(count * theta.len()).collect();
+    let given: Vec<f64> = middle.iter().copied().cycle().take(count * middle.len()).collect();
     let job = Job::new(setting.trajectories, &rows, &given, setting.weights, &model.objective);
     let rollout = setting.device.simulate(&job)?;
     let width = model.parameters();
@@ -37,17 +38,18 @@ pub fn encoded_estimate(setting: &Sweep, config: &EstimateConfig, seed: u64) -> 
         let weighted = |of: &[f64]| -> f64 { counts.iter().zip(of).map(|(count, value)| count * value).sum() };
         weighted(&sums[place]) / weighted(&windows)
     };
+    let at = |counts: &[f64]| {
+        let mut theta = middle.clone();
+        for (place, i) in made.iter().enumerate() {
+            theta[*i] = mean(counts, place);
+        }
+        theta
+    };
     let stream = Stream::new(seed, Purpose::Bootstrap);
-    let counts: Vec<Vec<f64>> =
-        (0..config.bootstrap as u32).map(|replicate| resample(&stream, setting.blocks, replicate)).collect();
-    let mut replicates = Vec::with_capacity(made.len());
-    for (place, i) in made.iter().enumerate() {
-        theta[*i] = mean(&vec![1.0; setting.blocks], place);
-        let mut means: Vec<f64> = counts.iter().map(|c| mean(c, place)).collect();
-        means.sort_by(f64::total_cmp);
-        replicates.push(means);
-    }
-    let (interval, deviation) = spread(&specs, &made, &replicates);
+    let replicates: Vec<Vec<f64>> =
+        (0..config.bootstrap as u32).map(|replicate| at(&resample(&stream, setting.blocks, replicate))).collect();
+    let (interval, deviation) = spread(&coordinates, &replicates);
+    let theta = at(&vec![1.0; setting.blocks]);
     Ok(Some(Estimate {
         criterion: ENCODED.into(),
         theta,

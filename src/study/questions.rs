@@ -1,6 +1,7 @@
 //! What a study asks about θ: criteria to minimise, axes to vary, and that every parameter has a box. All of it can be
 //! refused before the long training that it comes after.
 
+use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
 use super::sweep::Criterion;
@@ -26,6 +27,12 @@ impl Study {
                 Err(setting(&self.path, format!("theta.{name} has neither bounds nor a fixed value"), &remedy))
             }
         }
+    }
+
+    /// Refuses settings of `[estimate]` that this model cannot be estimated with.
+    pub fn require_estimation(&self, model: &Model) -> Result<(), StudyError> {
+        let free = Coordinates::of(model).len();
+        self.estimate.problem(free).map_or(Ok(()), |(message, remedy)| Err(setting(&self.path, message, &remedy)))
     }
 
     /// What is minimised: penalties alone, the loss alone, or the whole objective.
