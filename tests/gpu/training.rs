@@ -206,7 +206,7 @@ fn a_run_that_diverges_by_its_weights_ends_with_an_error_and_a_sound_checkpoint(
         assert!(error.to_string().contains("\nhelp: ") && done > 0, "{error}");
         let checkpoint = Checkpoint::load(&path).unwrap().expect("one of the epochs before");
         assert_eq!(checkpoint.epoch, done);
-        let all = [&checkpoint.weights, &checkpoint.optimiser.first, &checkpoint.optimiser.second];
+        let all = [&checkpoint.weights.values, &checkpoint.optimiser.first, &checkpoint.optimiser.second];
         assert!(all.into_iter().flatten().all(|w| w.is_finite()));
     }
 }
