@@ -116,7 +116,7 @@ impl Seats {
         }
         let mut seeds = vec![Seeds::default(); self.len()];
         for (sample, seat) in self.seats.iter().enumerate() {
-            seeds[*seat as usize] = groups[sample / self.per_group];
+            seeds[*seat as usize].clone_from(&groups[sample / self.per_group]);
         }
         seeds
     }
