@@ -71,6 +71,12 @@ fn every_kind_of_penalty() {
         let alone = model.objective.reweighted(0.5, |i, _| if i == chosen { 0.7 } else { 0.0 });
         judge.agree(penalty, &Job { objective: &alone, ..case.job(&model) });
     }
+    // Several members, groups with factors of their own.
+    let own = &case.weights.values;
+    let weights = Weights { members: 2, values: own.iter().copied().chain(own.iter().map(|w| -0.6 * w)).collect() };
+    let (rows, members) = (&case.rows[..35], [1, 0, 0, 1, 1]);
+    let job = Job { rows, theta: &case.theta[..70], groups: 5, members: &members, ..case.job(&model) };
+    judge.agree("two members", &Job { weights: &weights, penalty_scale: &[1.0, 0.5, 2.0, 0.0, 1.0], ..job });
     // Without a single value, and without observations: what reads none of them stays.
     let one = model.objective.reweighted(0.0, |i, _| if i == 5 { 1.0 } else { 0.0 });
     case.trajectories.targets = Some(vec![f64::NAN; 37 * 3 * 2]);
@@ -93,19 +99,6 @@ fn penalties_of_pairs_are_refused() {
         let error = opened.err().unwrap_or_else(|| panic!("{kind} runs")).to_string();
         assert!(error.contains("pairs of points") && error.contains("help: use --device cpu"), "{kind}: {error}");
     }
-}
-
-/// Several members, each with factors of its own.
-#[test]
-fn populations_with_every_observable() {
-    let model = oscillator(&SETTINGS, 1);
-    let case = scaled(&model, 35, 2);
-    let weights = case.weights.values.iter().chain(&case.weights.values).enumerate();
-    let values = weights.map(|(i, w)| if i < case.weights.values.len() { *w } else { -0.6 * w }).collect();
-    let weights = Weights { members: 2, values };
-    let job =
-        Job { groups: 5, members: &[1, 0, 0, 1, 1], penalty_scale: &[1.0, 0.5, 2.0, 0.0, 1.0], ..case.job(&model) };
-    Judge::new(&model, &ALL).agree("two members", &Job { weights: &weights, ..job });
 }
 
 #[test]
@@ -175,7 +168,10 @@ fn small_budgets_with_encoders_and_observables() {
     let job = case.job(&model);
     for schedule in ALL {
         let (rollout, whole) = compute(&open(&model, schedule), &job);
-        for budget in [100_000, 220_000, 500_000] {
+        let mut orders = 0;
+        for budget in [20_000, 100_000, 220_000, 500_000] {
+            // The fused schedules hold an interval of 64 trajectories at least.
+            let budget = if schedule == Schedule::Layer { budget / 4 } else { 4 * budget };
             let (simulated, part) = compute(&open_within(&model, schedule, budget), &job);
             let name = format!("{} with {budget} bytes", schedule.name());
             assert_eq!(simulated, rollout, "{name}");
@@ -183,8 +179,9 @@ fn small_budgets_with_encoders_and_observables() {
             assert_eq!((&part.theta, &part.start), (&whole.theta, &whole.start), "{name}");
             let tolerance = crate::common::Tolerance { relative: 1e-5, absolute: 0.0 };
             crate::common::assert_close(&name, &part.weights, &whole.weights, tolerance);
-            assert_ne!(part.weights, whole.weights, "{name}: the plan did not differ");
+            orders += usize::from(part.weights != whole.weights);
         }
+        assert!(orders >= 2, "{}: only {orders} budgets changed the order of sums", schedule.name());
     }
 }
 
