@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::pipeline::Pipeline;
+use super::slice_figures::slice_matrices;
 use crate::report::{
     Colours, Draw, Figure, HeatAxis, HeatMap, Ingredient, Landscape as LandscapeFigure, Mark, MarkKind, PointMark,
     Size, ZeroSet, number,
@@ -13,15 +14,18 @@ use std::path::PathBuf;
 const HEAT_MAP: Size = Size { width: 560, height: 460 };
 
 /// The signed mean ⟨f, g⟩, whose zeros are where orthogonality is least.
-const PRODUCT: &str = "mean/physics_times_correction";
+pub(super) const PRODUCT: &str = "mean/physics_times_correction";
 
-/// Draws a landscape: stacked lines over one parameter, heat maps over two. Returns paths and figures.
+/// Draws a landscape: stacked lines over one parameter, heat maps over two, slices over more. Returns paths and figures.
 pub fn landscape_figures(
     pipeline: &Pipeline,
     landscape: &Landscape,
     estimates: &[Estimate],
     oracles: &[Option<Vec<f64>>],
 ) -> Result<Vec<(PathBuf, Figure)>, Failure> {
+    if landscape.axes.len() > 2 {
+        return slice_matrices(pipeline, landscape, estimates, oracles);
+    }
     // More would not be seen, and would be held several times over.
     let most = if landscape.axes.len() == 1 { 2001 } else { 201 };
     let shown = landscape.thinned(most);
@@ -121,7 +125,7 @@ fn changes_sign(values: &[f64]) -> bool {
 }
 
 /// The quantities worth a figure: an objective without weights repeats the error, E‖g‖² repeats least_action.
-fn shown<'a>(pipeline: &Pipeline, landscape: &'a Landscape) -> impl Iterator<Item = &'a (String, Vec<f64>)> {
+pub(super) fn shown<'a>(pipeline: &Pipeline, landscape: &'a Landscape) -> impl Iterator<Item = &'a (String, Vec<f64>)> {
     let penalties = &pipeline.model.objective.penalties;
     let unweighted = penalties.iter().all(|p| p.weight == 0.0);
     let acted = penalties.iter().any(|p| p.kind == "least_action");
@@ -133,13 +137,13 @@ fn shown<'a>(pipeline: &Pipeline, landscape: &'a Landscape) -> impl Iterator<Ite
 }
 
 /// A parameter with its unit.
-fn parameter(pipeline: &Pipeline, index: usize) -> String {
+pub(super) fn parameter(pipeline: &Pipeline, index: usize) -> String {
     let name = &pipeline.model.theta[index];
     pipeline.model.theta_spec(index).unit.map_or(name.clone(), |u| format!("{name} ({u})"))
 }
 
 /// A quantity as a reader knows it: penalties with their formula, f being physics and g the correction.
-fn label(pipeline: &Pipeline, quantity: &str) -> String {
+pub(super) fn label(pipeline: &Pipeline, quantity: &str) -> String {
     let formula = |kind: &str| match kind {
         "least_action" => Some("E‖g‖²"),
         "orthogonality" => Some("|E⟨f, g⟩|"),

@@ -8,12 +8,18 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod identify;
+mod identify_figures;
+mod identify_words;
 mod landscape_figures;
+mod lean;
+mod members;
 mod penalties;
 mod pipeline;
 mod progress;
 mod run;
 mod simulate;
+mod slice_figures;
 mod workload;
 
 pub use failure::Failure;

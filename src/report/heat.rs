@@ -2,15 +2,13 @@
 
 use super::Draw;
 use super::axis::{Axis, Scale};
-use super::canvas::{Align, Canvas, Rect};
-use super::contour::contours;
+use super::canvas::{Canvas, Rect};
 use super::error::ReportError;
-use super::grid::{Cells, sampled};
 use super::legend::{Entry, Legend, Symbol};
-use super::marks::{MarkKind, PointMark};
-use super::palette;
+use super::marks::PointMark;
 use super::panel::{Panel, inside};
-use super::style::{BASE, Colour, INK, LABEL, MASKED, MUTED, PAPER, Size, TICK, shortened, text_width};
+use super::plane::{Plane, Shading, cell_axis, draw_marks};
+use super::style::{Size, TICK, text_width};
 
 /// One axis of a heat map.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -89,42 +87,26 @@ pub struct HeatMap {
     pub size: Size,
 }
 
-/// A heat map made ready for drawing; all values are placed by their scales.
+/// A heat map made ready for drawing.
 struct Prepared {
-    columns: Cells,
-    rows: Cells,
-    field: Vec<f64>,
-    colour: Axis,
+    plane: Plane,
+    shading: Shading,
     levels: Vec<f64>,
-    zero_lines: Vec<Vec<(f64, f64)>>,
+    zeros: Option<Plane>,
 }
 
 impl HeatMap {
     fn prepared(&self) -> Prepared {
-        let columns = Cells::new(&self.x.values, Scale::of(self.x.log));
-        let rows = Cells::new(&self.y.values, Scale::of(self.y.log));
         let scale = Scale::of(self.log);
-        let stride = self.x.values.len();
-        let field = sampled(&columns, &rows, &self.values, stride, scale);
-        // The field is placed already, so its axis is found as a linear one and renamed.
-        let mut colour = Axis { scale, ..Axis::fit(Scale::Linear, field.iter().copied()) };
-        if self.colours == Colours::Diverging && !self.log && colour.filled {
-            let reach = colour.low.abs().max(colour.high.abs());
-            colour = Axis { low: -reach, high: reach, ..colour };
-        }
+        let plane = Plane::new(&self.x, &self.y, &self.values, scale);
+        let shading = Shading::fit(self.colours, scale, plane.field.iter().copied());
         let levels = match &self.levels {
             Levels::None => Vec::new(),
             Levels::At(values) => values.iter().filter_map(|value| scale.place(*value)).collect(),
-            Levels::Ticks => {
-                let ticks = colour.ticks(8);
-                ticks.iter().map(|(share, _)| colour.low + share * (colour.high - colour.low)).collect()
-            }
+            Levels::Ticks => shading.levels(),
         };
-        let zero_lines = self.zero.as_ref().map_or(Vec::new(), |zero| {
-            let signed = sampled(&columns, &rows, &zero.values, stride, Scale::Linear);
-            contours(&columns.centres, &rows.centres, &signed, 0.0)
-        });
-        Prepared { columns, rows, field, colour, levels, zero_lines }
+        let zeros = self.zero.as_ref().map(|zero| Plane::new(&self.x, &self.y, &zero.values, Scale::Linear));
+        Prepared { plane, shading, levels, zeros }
     }
 
     fn legend(&self, prepared: &Prepared, x: &Axis, y: &Axis, width: f64) -> Legend {
@@ -135,135 +117,26 @@ impl HeatMap {
         if let Some(zero) = &self.zero {
             entries.push(Entry::new(Symbol::ZeroSet, zero.label.clone()));
         }
-        if prepared.colour.filled && prepared.field.iter().any(|value| value.is_nan()) {
+        if prepared.shading.axis.filled && prepared.plane.has_gaps() {
             entries.push(Entry::new(Symbol::Masked, "no value"));
         }
         Legend::new("", entries, width)
     }
-
-    fn shade(&self, share: f64) -> Colour {
-        match self.colours {
-            Colours::Sequential => palette::sequential(share),
-            Colours::Diverging => palette::diverging(share),
-        }
-    }
-
-    /// A colour for lines on the shade at `share`: white on dark shades, dark on light ones.
-    fn line_colour(&self, share: f64) -> Colour {
-        let dark = match self.colours {
-            Colours::Sequential => share < 0.6,
-            Colours::Diverging => (2.0 * share - 1.0).abs() > 0.65,
-        };
-        if dark { PAPER.with_alpha(0.7) } else { INK.with_alpha(0.45) }
-    }
-
-    fn draw_cells(&self, canvas: &mut Canvas<'_>, prepared: &Prepared, panel: &Panel) {
-        let across = |edge: &f64| panel.area.left + share_of(&panel.x, *edge) * panel.area.width();
-        let up = |edge: &f64| panel.area.bottom - share_of(&panel.y, *edge) * panel.area.height();
-        let (x, y): (Vec<f64>, Vec<f64>) =
-            (prepared.columns.edges().iter().map(across).collect(), prepared.rows.edges().iter().map(up).collect());
-        let count = prepared.columns.centres.len();
-        // From the top row down: each cell reaches a little under its right and lower neighbour, which hides the seams that
-        // renderers leave between touching rectangles.
-        for (row, values) in prepared.field.chunks(count.max(1)).enumerate().rev() {
-            let shades: Vec<Option<Colour>> = values
-                .iter()
-                .map(|value| value.is_finite().then(|| self.shade(share_of(&prepared.colour, *value))))
-                .collect();
-            let mut start = 0;
-            for run in shades.chunk_by(|one, next| one.is_some() && one == next) {
-                let (left, right) = (x[start], (x[start + run.len()] + 0.6).min(panel.area.right));
-                let (top, bottom) = (y[row + 1], (y[row] + 0.6).min(panel.area.bottom));
-                canvas.rect(Rect { left, top, right, bottom }, run[0].unwrap_or(MASKED));
-                if run[0].is_none() {
-                    canvas.line(&[(left, y[row]), (x[start + 1], top)], BASE, 0.8);
-                }
-                start += run.len();
-            }
-        }
-    }
-
-    fn draw_lines(&self, canvas: &mut Canvas<'_>, prepared: &Prepared, panel: &Panel) {
-        let place = |&(x, y): &(f64, f64)| {
-            let (across, up) = (share_of(&panel.x, x), share_of(&panel.y, y));
-            (panel.area.left + across * panel.area.width(), panel.area.bottom - up * panel.area.height())
-        };
-        for level in &prepared.levels {
-            let colour = self.line_colour(share_of(&prepared.colour, *level));
-            for line in contours(&prepared.columns.centres, &prepared.rows.centres, &prepared.field, *level) {
-                canvas.line(&line.iter().map(place).collect::<Vec<_>>(), colour, 1.1);
-            }
-        }
-        let lines: Vec<Vec<_>> = prepared.zero_lines.iter().map(|line| line.iter().map(place).collect()).collect();
-        for (colour, width) in [(INK, 4.6), (PAPER, 2.2)] {
-            for line in &lines {
-                canvas.line(line, colour, width);
-            }
-        }
-    }
-
-    fn draw_bar(&self, canvas: &mut Canvas<'_>, prepared: &Prepared, bar: Rect, right: f64) {
-        let slices = 96;
-        for slice in 0..slices {
-            let share = (f64::from(slice) + 0.5) / f64::from(slices);
-            let bottom = bar.bottom - f64::from(slice) / f64::from(slices) * bar.height();
-            // Reaching up under the next slice hides the seam between them.
-            let top = (bottom - bar.height() / f64::from(slices) - 0.6).max(bar.top);
-            canvas.rect(Rect { top, bottom, ..bar }, self.shade(share));
-        }
-        for (share, label) in prepared.colour.ticks(8) {
-            let y = bar.bottom - share * bar.height();
-            canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], BASE, 1.0);
-            canvas.text((bar.right + 8.0, y), &label, TICK, MUTED, Align::Left);
-        }
-        for level in &prepared.levels {
-            let share = share_of(&prepared.colour, *level);
-            if (0.0..=1.0).contains(&share) {
-                let y = bar.bottom - share * bar.height();
-                canvas.line(&[(bar.left, y), (bar.right, y)], self.line_colour(share), 1.1);
-            }
-        }
-        let name = shortened(&self.label, LABEL, bar.height());
-        canvas.upwards((right - 10.0, 0.5 * (bar.top + bar.bottom)), &name, LABEL, INK);
-    }
-
-    fn draw_marks(&self, canvas: &mut Canvas<'_>, panel: &Panel) {
-        for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Alternative, MarkKind::Estimate] {
-            for mark in self.marks.iter().filter(|mark| mark.kind == kind) {
-                let shown = inside(&panel.x, mark.x) && inside(&panel.y, mark.y);
-                if let Some(centre) = panel.position(mark.x, mark.y).filter(|_| shown) {
-                    kind.glyph(canvas, centre, 6.0);
-                }
-            }
-        }
-    }
-}
-
-/// Where a placed value lies on its axis.
-fn share_of(axis: &Axis, placed: f64) -> f64 {
-    (placed - axis.low) / (axis.high - axis.low)
-}
-
-/// The axis that the cells fill from edge to edge.
-fn cell_axis(cells: &Cells, scale: Scale) -> Axis {
-    let edges = cells.edges();
-    let axis = Axis { scale, ..Axis::fit(Scale::Linear, edges.iter().copied()) };
-    Axis { filled: !edges.is_empty(), ..axis }
 }
 
 impl Draw for HeatMap {
     fn svg(&self) -> Result<String, ReportError> {
         let (width, height) = self.size.sane();
         let prepared = self.prepared();
-        let x = cell_axis(&prepared.columns, Scale::of(self.x.log));
-        let y = cell_axis(&prepared.rows, Scale::of(self.y.log));
-        let colour = prepared.colour;
+        let Prepared { plane, shading, levels, zeros } = &prepared;
+        let x = cell_axis(&plane.columns, Scale::of(self.x.log));
+        let y = cell_axis(&plane.rows, Scale::of(self.y.log));
+        let filled = shading.axis.filled;
 
         let left = Panel::label_width(&y, height).max(30.0) + 14.0;
-        let ticks = if colour.filled { colour.ticks(8) } else { Vec::new() };
-        let bar_labels = ticks.iter().map(|(_, label)| text_width(label, TICK)).fold(0.0, f64::max);
+        let bar_labels = shading.ticks().iter().map(|(_, label)| text_width(label, TICK)).fold(0.0, f64::max);
         let bar_right = width - 36.0 - bar_labels;
-        let right = if colour.filled { (bar_right - 42.0).max(left + 100.0) } else { width - 30.0 };
+        let right = if filled { (bar_right - 42.0).max(left + 100.0) } else { width - 30.0 };
         let legend = self.legend(&prepared, &x, &y, width - left - 30.0);
         let heading = Legend::new(&self.y.label, Vec::new(), right - left);
 
@@ -277,15 +150,16 @@ impl Draw for HeatMap {
             // Whether there is anything to show is a matter of the values, not of the vertical parameter.
             let panel = Panel { area, x, y };
             panel.frame(canvas, x.filled, y.filled);
-            if colour.filled {
-                self.draw_cells(canvas, &prepared, &panel);
-                self.draw_lines(canvas, &prepared, &panel);
+            if filled {
+                plane.draw_cells(canvas, &panel, shading);
+                plane.draw_levels(canvas, &panel, shading, levels);
+                zeros.iter().for_each(|zeros| zeros.draw_zeros(canvas, &panel));
                 let bar = Rect { left: bar_right - 16.0, right: bar_right, ..area };
-                self.draw_bar(canvas, &prepared, bar, width);
+                shading.draw_bar(canvas, bar, levels, &self.label, width - 10.0);
             } else {
-                Panel { area, x, y: colour }.empty_note(canvas);
+                Panel { area, x, y: shading.axis }.empty_note(canvas);
             }
-            self.draw_marks(canvas, &panel);
+            draw_marks(canvas, &panel, &self.marks, 6.0);
             panel.name_x(canvas, &self.x.label);
         })
     }

@@ -1,21 +1,38 @@
-//! The landscape: loss, objective, penalties and their ingredients over one or two θ axes.
+//! The landscape: loss, objective, penalties and their ingredients over any number of θ axes.
+//!
+//! It holds its results, 8 bytes per point and quantity, and nothing else that grows with the points: a sweep makes θ as it
+//! goes and drops the sums of a chunk before it starts the next.
 
+use super::basins::Basins;
 use super::sweep::{Sweep, sweep};
 use crate::device::DeviceError;
 use crate::model::{Model, Objective, Observable};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// `[landscape]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LandscapeConfig {
-    /// Parameters to vary, one or two; default: the first one or two free ones.
+    /// Parameters to vary, any number; default: the free ones, of more than four the first four.
     pub axes: Vec<String>,
-    /// Points per axis; default 101 in one dimension, 21 in two.
-    pub points: Option<usize>,
+    /// Points per axis, at least 2; default 101 over one axis, 21 over two, 11 over three, 7 over more.
+    pub points: Option<Points>,
     /// Most trajectories used, evenly chosen from the data; default: those that the estimate uses, so that its minima and
     /// those of the landscape are the same.
     pub trajectories: Option<usize>,
+}
+
+/// How many points the axes of a landscape have.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected a whole number, a list of one per axis, or a table of parameters with theirs")]
+pub enum Points {
+    /// The same for every axis.
+    Every(usize),
+    /// One for each axis, in their order.
+    Each(Vec<usize>),
+    /// By the name of the parameter; axes that are not named have the default.
+    Named(BTreeMap<String, usize>),
 }
 
 /// One axis: a parameter and its values.
@@ -41,7 +58,7 @@ impl Axis {
 /// Quantities on a grid; the last axis varies fastest. Points where a trajectory failed hold NaN and are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Landscape {
-    /// One or two axes.
+    /// The parameters that vary.
     pub axes: Vec<Axis>,
     /// Name and values of each quantity: rmse, objective, R where it is more than one penalty, penalties, means of the
     /// ingredients.
@@ -155,6 +172,12 @@ impl Landscape {
             failures: pick(&self.failures, &positions),
             first_failure: self.first_failure.clone(),
         }
+    }
+
+    /// All local minima of a quantity with their basins.
+    pub fn minima(&self, name: &str) -> Option<Basins> {
+        let sizes: Vec<usize> = self.axes.iter().map(|axis| axis.values.len()).collect();
+        self.quantity(name).map(|values| Basins::new(&sizes, values))
     }
 
     /// Position of the least finite value of a quantity.

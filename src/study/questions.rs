@@ -1,15 +1,24 @@
 //! What a study asks about θ: criteria to minimise, axes to vary, and that every parameter has a box. All of it can be
 //! refused before the long training that it comes after.
 
+use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
-use super::landscape::{Axis, PENALTIES};
+use super::landscape::{Axis, PENALTIES, Points};
 use super::sweep::Criterion;
 use crate::model::Model;
 
+/// Axes of a landscape unless the study names more.
+const MOST_AXES: usize = 4;
+/// Points of a landscape: its results stay below 1 GiB, 8 bytes for each of about ten quantities.
+const MOST_POINTS: usize = 12_000_000;
+
 impl Study {
-    /// Refuses parameters that can neither be drawn nor taken as known.
+    /// Refuses parameters that can neither be drawn nor taken as known, nor trained from a given value.
     pub fn require_boxes(&self, model: &Model) -> Result<(), StudyError> {
-        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite();
+        let trained = |name: &String| {
+            self.train.as_ref().is_some_and(|train| train.trains_theta() && train.theta_start.contains_key(name))
+        };
+        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite() && !trained(&model.theta[*i]);
         match (0..model.theta.len()).find(unknown) {
             None => Ok(()),
             Some(i) => {
@@ -18,6 +27,12 @@ impl Study {
                 Err(setting(&self.path, format!("theta.{name} has neither bounds nor a fixed value"), &remedy))
             }
         }
+    }
+
+    /// Refuses settings of `[estimate]` that this model cannot be estimated with.
+    pub fn require_estimation(&self, model: &Model) -> Result<(), StudyError> {
+        let free = Coordinates::of(model).len();
+        self.estimate.problem(free).map_or(Ok(()), |(message, remedy)| Err(setting(&self.path, message, &remedy)))
     }
 
     /// What is minimised: penalties alone, the loss alone, or the whole objective.
@@ -52,38 +67,76 @@ impl Study {
         names.into_iter().map(criterion).collect()
     }
 
-    /// The axes of the landscape: those that the study names, else the first one or two free parameters.
+    /// The axes of the landscape: those that the study names, else the free parameters, of more than [`MOST_AXES`] the first.
     pub fn axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
-        let config = &self.landscape;
         let is_free = |i: &usize| {
             let [low, high] = model.theta_spec(*i).range();
             low < high
         };
         let free: Vec<usize> = (0..model.theta.len()).filter(is_free).collect();
+        let names = |indices: &[usize]| {
+            let names: Vec<&str> = indices.iter().map(|i| model.theta[*i].as_str()).collect();
+            names.join(", ")
+        };
         let find = |name: &String| {
             let found = free.iter().copied().find(|i| model.theta[*i] == *name);
             found.ok_or_else(|| {
-                let names: Vec<&str> = free.iter().map(|i| model.theta[*i].as_str()).collect();
-                let remedy = match names.is_empty() {
+                let remedy = match free.is_empty() {
                     true => "remove it; no parameter has bounds".to_string(),
-                    false => format!("use {}", names.join(", ")),
+                    false => format!("use {}", names(&free)),
                 };
                 setting(&self.path, format!("landscape.axes: `{name}` is not a free parameter"), &remedy)
             })
         };
-        let indices: Vec<usize> = match config.axes.as_slice() {
-            [] => free.iter().copied().take(2).collect(),
-            [_] | [_, _] => config.axes.iter().map(find).collect::<Result<_, _>>()?,
-            more => {
-                let message = format!("landscape.axes names {} parameters", more.len());
-                return Err(setting(&self.path, message, "name one or two"));
+        let indices: Vec<usize> = match self.landscape.axes.as_slice() {
+            [] => free.iter().copied().take(MOST_AXES).collect(),
+            given => given.iter().map(find).collect::<Result<_, _>>()?,
+        };
+        if let Some(twice) = (1..indices.len()).find(|i| indices[..*i].contains(&indices[*i])) {
+            let message = format!("landscape.axes names {} twice", model.theta[indices[twice]]);
+            return Err(setting(&self.path, message, "name every parameter once"));
+        }
+        let points = self.points(&indices, model, &names(&indices))?;
+        Ok(indices.iter().zip(points).map(|(index, points)| Axis::across(model, *index, points)).collect())
+    }
+
+    /// Points of each axis, with all of them below [`MOST_POINTS`].
+    fn points(&self, axes: &[usize], model: &Model, names: &str) -> Result<Vec<usize>, StudyError> {
+        let refused =
+            |message: String, remedy: String| Err(setting(&self.path, format!("landscape.points: {message}"), &remedy));
+        let by_default = match axes.len() {
+            0 | 1 => 101,
+            2 => 21,
+            3 => 11,
+            _ => 7,
+        };
+        let points = match &self.landscape.points {
+            None => vec![by_default; axes.len()],
+            Some(Points::Every(points)) => vec![*points; axes.len()],
+            Some(Points::Each(points)) if points.len() == axes.len() => points.clone(),
+            Some(Points::Each(points)) => {
+                let message = format!("{} numbers for {} axes", points.len(), axes.len());
+                return refused(message, format!("give one number, or one for each of {names}"));
+            }
+            Some(Points::Named(points)) => {
+                if let Some(name) = points.keys().find(|name| axes.iter().all(|i| model.theta[*i] != **name)) {
+                    let axes = if names.is_empty() { "none" } else { names };
+                    return refused(format!("`{name}` is no axis"), format!("the axes are {axes}; see landscape.axes"));
+                }
+                axes.iter().map(|i| points.get(&model.theta[*i]).copied().unwrap_or(by_default)).collect()
             }
         };
-        if matches!(indices[..], [a, b] if a == b) {
-            let message = format!("landscape.axes names {} twice", model.theta[indices[0]]);
-            return Err(setting(&self.path, message, "name one parameter, or two different ones"));
+        if let Some(few) = points.iter().find(|points| **points < 2) {
+            let remedy =
+                "give at least 2, the ends of the box; leave a parameter out of landscape.axes to keep it fixed";
+            return refused(format!("{few} on an axis"), remedy.into());
         }
-        let points = config.points.unwrap_or(if indices.len() == 1 { 101 } else { 21 });
-        Ok(indices.iter().map(|index| Axis::across(model, *index, points)).collect())
+        let all = points.iter().try_fold(1usize, |all, points| all.checked_mul(*points));
+        if all.is_none_or(|all| all > MOST_POINTS) {
+            let product: Vec<String> = points.iter().map(usize::to_string).collect();
+            let remedy = "give fewer points per axis, or name fewer parameters in landscape.axes";
+            return refused(format!("{} points are more than {MOST_POINTS}", product.join(" × ")), remedy.into());
+        }
+        Ok(points)
     }
 }

@@ -71,7 +71,7 @@ impl Training<'_> {
             if who.is_empty() {
                 return Ok(());
             }
-            let batch = crew.batch(state, &who, &rows, Purpose::Theta, draw);
+            let batch = crew.batch(state, &who, rows, Purpose::Theta, draw);
             for (m, result) in who.iter().zip(self.step(crew, state, &who, &batch, pace)?) {
                 match result {
                     Err(error) => self.end(state, *m, error)?,

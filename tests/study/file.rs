@@ -2,7 +2,7 @@
 
 use crate::common::{Tolerance, assert_close};
 use greybox::model::Model;
-use greybox::study::{Study, StudyError};
+use greybox::study::{Points, Study, StudyError};
 use std::path::Path;
 
 const STUDY: &str = "[model]
@@ -58,7 +58,7 @@ fn refused_at(from: &str, to: &str, line: usize, column: usize, parts: &[&str]) 
 fn the_sound_study_is_read() {
     let study = parse(STUDY, false).unwrap();
     assert_eq!(study.train.as_ref().map(|t| (t.epochs, t.rate)), Some((20, [1e-3, 1e-4])));
-    assert_eq!((study.estimate.points, study.landscape.points), (50, Some(11)));
+    assert_eq!((study.estimate.points, study.landscape.points), (50, Some(Points::Every(11))));
     assert_eq!(study.spec.nets["g"].hidden, [8, 8]);
 }
 
