@@ -1,5 +1,10 @@
 //! Figures and the report page from outside: nothing that is drawn may depend on well-behaved numbers.
 
+#[path = "report/comparison.rs"]
+mod comparison;
+#[path = "report/slices.rs"]
+mod slices;
+
 use greybox::report::{
     Band, Colours, Draw, EstimateRow, Example, Figure, FilmStrip, HeatAxis, HeatMap, Ingredient, Landscape, Levels,
     LineFigure, Mark, MarkKind, Plot, PointMark, Report, Section, Series, Size, Table, Trace, TrainingCurve,

@@ -3,10 +3,16 @@
 mod common;
 #[path = "training/draws.rs"]
 mod draws;
+#[path = "training/dual.rs"]
+mod dual;
 #[path = "training/loop.rs"]
 mod epochs;
+#[path = "training/inductive.rs"]
+mod inductive;
 #[path = "training/optimiser.rs"]
 mod optimiser;
+#[path = "training/population.rs"]
+mod population;
 #[path = "training/resume.rs"]
 mod resume;
 

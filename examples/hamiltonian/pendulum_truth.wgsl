@@ -1,6 +1,6 @@
-// The true pendulum, H = 3 (1 - cos q) + p², whose recordings are (position, velocity) pairs: the input of a row is where the
-// pendulum is, the outputs are how fast it moves there. States are polar coordinates of the phase plane, because starts are drawn
-// in them.
+// The true pendulum, H = 3 (1 - cos q) + p², whose recordings are (position, velocity) pairs: the input of a row is where
+// the pendulum is, the outputs are how fast it moves there. States are polar coordinates of the phase plane, because starts
+// are drawn in them.
 struct State { radius: f32, angle: f32 }
 struct Input { q: f32, p: f32 }
 struct Output { dq: f32, dp: f32, plain_dq: f32, plain_dp: f32 }

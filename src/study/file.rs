@@ -1,6 +1,6 @@
 //! Reading a study's TOML, with errors that name file, line, column and the nearest key.
 
-use super::estimate::EstimateConfig;
+use super::estimate_config::EstimateConfig;
 use super::forecast::ForecastConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;

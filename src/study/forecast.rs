@@ -9,7 +9,7 @@ use crate::data::simulate_config::{Distribution, Draw};
 use crate::device::reference::evaluate_plain;
 use crate::device::{Device, DeviceError, Job, StatusCode, Trajectories};
 use crate::model::{Method, Model, ModelSpec, Objective, SolverSpec};
-use crate::program::{Operation, Weights};
+use crate::program::{Operation, Value, Weights};
 use crate::rng::{Purpose, Stream};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -175,7 +175,10 @@ impl Study {
         for network in &given.networks {
             let Some(net) = self.spec.nets.get(network) else {
                 let known: Vec<String> = self.spec.nets.keys().cloned().collect();
-                return Err(refuse(format!("the study has no network `{network}`"), format!("it has {}", listed(&known))));
+                return Err(refuse(
+                    format!("the study has no network `{network}`"),
+                    format!("it has {}", listed(&known)),
+                ));
             };
             spec.nets.insert(network.clone(), net.clone());
         }
@@ -194,8 +197,8 @@ impl Study {
             let remedy = format!("the study's are {}", listed(&model.theta));
             return Err(refuse(format!("its Theta has `{theta}`, which the study does not estimate"), remedy));
         }
-        let learned = |o: &Operation| matches!(o, Operation::Affine { .. } | Operation::AffineT { .. });
-        if found.observe.operations.iter().any(learned) {
+        let learned = |v: &Value| matches!(v.operation, Operation::Affine { .. } | Operation::AffineT { .. });
+        if found.observe.values.iter().any(learned) {
             let message = "a network takes part in fn observe".to_string();
             return Err(refuse(message, "compute what is conserved from the state alone".into()));
         }
@@ -223,7 +226,8 @@ impl ForecastConfig {
             let name = &states[member];
             let index = (start * states.len() + member) as u32;
             let form = "give a number, [low, high] or { normal = [mean, standard deviation] }".to_string();
-            let given = self.initial.get(name).ok_or_else(|| (format!("forecast.initial.{name} is missing"), form.clone()))?;
+            let given =
+                self.initial.get(name).ok_or_else(|| (format!("forecast.initial.{name} is missing"), form.clone()))?;
             if let Some(problem) = given.problem() {
                 return Err((format!("forecast.initial.{name} {problem}"), form));
             }

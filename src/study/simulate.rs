@@ -89,8 +89,8 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
         tracing::warn!("{warning}");
     }
     let start = draw_all("initial", &config.initial, &truth.state, Some(&truth), config.episodes, &stream)?;
-    let deviations = deviations("noise", config.noise.as_ref(), &truth.outputs)?;
     let input_deviations = deviations("input_noise", config.input_noise.as_ref(), &truth.inputs)?;
+    let deviations = deviations("noise", config.noise.as_ref(), &truth.outputs)?;
     let noise = Stream::new(config.seed, Purpose::Noise);
     let truth = Truth { model: truth, theta, deviations, noise };
     let run = Run { truth: &truth, config, device: Cpu::<f64>::new(&truth.model, DEFAULT_BUDGET) };
