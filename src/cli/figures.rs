@@ -53,10 +53,13 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
-    sections.push(match &pipeline.model.grid {
-        Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
-        None => predictions(pipeline, results)?,
-    });
+    // Single rows are no paths: those of a static model are shown where nothing integrates it.
+    if !pipeline.model.is_static() || results.forecasts.is_empty() {
+        sections.push(match &pipeline.model.grid {
+            Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
+            None => predictions(pipeline, results)?,
+        });
+    }
     sections.extend(super::forecast::section(pipeline, results)?);
     remarks.extend(super::forecast::remarks(&results.forecasts));
     sections.push(training(pipeline, results)?);

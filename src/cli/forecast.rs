@@ -56,11 +56,11 @@ fn remark(forecasts: &[Forecast], quantity: usize) -> Option<String> {
         .iter()
         .map(|(name, d)| {
             let times = d.mean_square / least.mean_square;
-            format!("of {name} {} ({} times as much)", number(d.mean_square), number(times))
+            format!("{} with {name} ({} times as much)", number(d.mean_square), number(times))
         })
         .collect();
     let first =
-        format!("along forecasts the mean square error of {} is {} of {best}", least.name, number(least.mean_square));
+        format!("along forecasts the mean square error of {} is {} with {best}", least.name, number(least.mean_square));
     Some([vec![first], others].concat().join(", "))
 }
 
