@@ -10,7 +10,7 @@ use crate::report::{
     Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
     number,
 };
-use crate::study::{Estimate, Identifiability, Landscape, is_trained, trajectories};
+use crate::study::{Estimate, Forecast, Identifiability, Landscape, is_trained, trajectories};
 use crate::train::Trained;
 use std::path::PathBuf;
 
@@ -26,6 +26,8 @@ pub struct Results {
     pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
+    /// Forecasts.
+    pub forecasts: Vec<Forecast>,
     /// What is identified.
     pub identifiability: Option<Identifiability>,
 }
@@ -51,10 +53,15 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
-    sections.push(match &pipeline.model.grid {
-        Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
-        None => predictions(pipeline, results)?,
-    });
+    // Single rows are no paths: those of a static model are shown where nothing integrates it.
+    if !pipeline.model.is_static() || results.forecasts.is_empty() {
+        sections.push(match &pipeline.model.grid {
+            Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
+            None => predictions(pipeline, results)?,
+        });
+    }
+    sections.extend(super::forecast::section(pipeline, results)?);
+    remarks.extend(super::forecast::remarks(&results.forecasts));
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),
@@ -62,7 +69,7 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
         answer: answer(pipeline, results),
         remarks,
         sections,
-        sources: vec![(study.spec.model.physics.display().to_string(), pipeline.model.source.clone())],
+        sources: sources(pipeline),
         config: study.text.clone(),
         timings: pipeline.timings.clone(),
         facts: facts(pipeline),
@@ -70,6 +77,13 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
     let path = pipeline.out.join("report.html");
     report.save(&path)?;
     Ok(path)
+}
+
+/// The WGSL of the model and of the forecasts.
+fn sources(pipeline: &Pipeline) -> Vec<(String, String)> {
+    let model = std::iter::once(&pipeline.model);
+    let all = model.chain(pipeline.forecasters.iter().map(|f| &f.model));
+    all.map(|m| (m.spec.model.physics.display().to_string(), m.source.clone())).collect()
 }
 
 fn title(pipeline: &Pipeline) -> String {

@@ -8,6 +8,7 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod forecast;
 mod identify;
 mod identify_figures;
 mod identify_words;

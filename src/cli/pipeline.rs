@@ -10,8 +10,8 @@ use crate::device::{Device, Precision, Trajectories};
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, landscape,
-    prepare, thin, trained_estimates, trajectories,
+    Criterion, Estimate, Forecaster, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate,
+    landscape, prepare, thin, trained_estimates, trajectories,
 };
 use crate::train::{Checkpoint, EpochMetrics, Mode, TrainConfig, Trained, Training, joined};
 use anyhow::{Context, anyhow};
@@ -34,7 +34,8 @@ pub struct StudyArguments {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Folder of results; default: runs/NAME, NAME being the study's folder.
+    /// Folder of results; default: runs/NAME, NAME being the study's folder, and its file unless that is
+    /// study.toml.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Seed of weights, θ, batches and bootstrap in place of train.seed.
@@ -60,6 +61,8 @@ pub struct Pipeline {
     pub device: Box<dyn Device>,
     /// The data.
     pub prepared: Prepared,
+    /// What `[forecast]` integrates.
+    pub forecasters: Vec<Forecaster>,
     /// Folder of results.
     pub out: PathBuf,
     /// Seconds of each phase.
@@ -80,6 +83,7 @@ impl Pipeline {
         study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
+        let forecasters = study.forecasters(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -89,11 +93,16 @@ impl Pipeline {
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
         let file = std::path::absolute(&study.path).ok();
         let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
-        let name = folder.map_or("study".into(), |n| n.to_os_string());
+        let mut name = folder.map_or("study".into(), |n| n.to_os_string());
+        // A folder may hold several studies.
+        if let Some(stem) = study.path.file_stem().filter(|stem| *stem != "study") {
+            name.push("-");
+            name.push(stem);
+        }
         note_stability(&model, &prepared);
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
-        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
+        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, forecasters, out, timings })
     }
 
     pub(super) fn seed(&self) -> u64 {
