@@ -1,6 +1,8 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::baseline_figures::baseline_section;
+use super::baselines::Baseline;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
@@ -26,6 +28,8 @@ pub struct Results {
     pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
+    /// What the hybrid model is compared with.
+    pub baselines: Option<Vec<Baseline>>,
 }
 
 /// Writes figures and `report.html`; returns its path.
@@ -53,6 +57,9 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
         Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
         None => predictions(pipeline, results)?,
     });
+    if let Some(baselines) = &results.baselines {
+        sections.push(baseline_section(pipeline, baselines)?);
+    }
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),

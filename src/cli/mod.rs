@@ -1,5 +1,7 @@
 //! The `greybox` command.
 
+mod baseline_figures;
+mod baselines;
 mod bench;
 mod check;
 mod device;
@@ -8,6 +10,7 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod interrupt;
 mod landscape_figures;
 mod penalties;
 mod pipeline;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
+use super::interrupt;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
 use crate::device::{Device, Precision};
@@ -16,8 +17,6 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What all commands on a study share.
@@ -74,6 +73,8 @@ impl Pipeline {
         study.require_boxes(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
+        // Compiled before the long training that it comes after.
+        study.reduced(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -101,11 +102,16 @@ impl Pipeline {
 
     /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
     fn fingerprint(&self) -> String {
+        self.fingerprint_with(&self.model.source)
+    }
+
+    /// The same for another model of this study.
+    pub(super) fn fingerprint_with(&self, source: &str) -> String {
         let a = &self.arguments;
         let parts = format!(
             "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
             self.study.text,
-            self.model.source,
+            source,
             self.seed(),
             a.full,
             a.settings,
@@ -126,15 +132,7 @@ impl Pipeline {
         let start = Instant::now();
         let config = self.study.section(&self.study.train, "train")?.clone();
         self.make_folder()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let handler = stop.clone();
-        // A second Ctrl-C ends at once. A handler that cannot be set leaves the default behaviour.
-        let _ = ctrlc::set_handler(move || {
-            if handler.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-            eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
-        });
+        interrupt::watch();
         let (path, fingerprint) = (self.checkpoint_path(), self.fingerprint());
         let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
         let resumed = done.len();
@@ -164,7 +162,7 @@ impl Pipeline {
         let trained = training.run(|m| {
             record(m);
             progress.show(m);
-            !stop.load(Ordering::SeqCst)
+            !interrupt::requested()
         })?;
         progress.finish();
         let double = self.arguments.device.precision() == Precision::F64;

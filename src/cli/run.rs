@@ -1,6 +1,7 @@
 //! `greybox run`, `train`, `estimate`, `landscape`, `report`.
 
 use super::Failure;
+use super::baselines::baselines;
 use super::figures::{Results, write_report};
 use super::pipeline::{Pipeline, StudyArguments, require_free};
 use crate::study::Estimate;
@@ -101,7 +102,8 @@ fn finish(
     let base: Vec<f64> = estimates.first().map_or(middle, |e| e.theta.clone());
     let landscape = pipeline.landscape(&weights, &base)?;
     save_estimates(pipeline, &estimates, &oracles)?;
-    let results = Results { trained, weights, estimates, oracles, landscape };
+    let baselines = baselines(pipeline, &trained, &weights, &estimates)?;
+    let results = Results { trained, weights, estimates, oracles, landscape, baselines };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     println!("{}", path.display());

@@ -1,5 +1,6 @@
 //! Reading a study's TOML, with errors that name file, line, column and the nearest key.
 
+use super::baselines::BaselinesConfig;
 use super::estimate::EstimateConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
@@ -43,6 +44,7 @@ struct File {
     estimate: EstimateConfig,
     #[serde(default)]
     landscape: LandscapeConfig,
+    baselines: Option<BaselinesConfig>,
     #[serde(default)]
     #[allow(dead_code, reason = "merged over the rest before the file is read")]
     full: toml::Table,
@@ -67,6 +69,8 @@ pub struct Study {
     pub estimate: EstimateConfig,
     /// `[landscape]`
     pub landscape: LandscapeConfig,
+    /// `[baselines]`
+    pub baselines: Option<BaselinesConfig>,
 }
 
 /// Why a study could not be read.
@@ -188,6 +192,7 @@ impl Study {
             train: file.train,
             estimate: file.estimate,
             landscape: file.landscape,
+            baselines: file.baselines,
         })
     }
 
