@@ -90,7 +90,7 @@ fn hybrid(
     let encoded = (0..p).any(|i| model.encodes_theta(i));
     let (common, how) = match () {
         _ if encoded => (Vec::new(), "theta made of each window".to_string()),
-        _ if own.len() == weights.members * p && p > 0 => (Vec::new(), "theta trained with the weights".to_string()),
+        _ if own.len() == weights.members * p && p > 0 => (Vec::new(), trained_with_weights(pipeline, own)),
         _ => estimated(pipeline, weights, estimates)?,
     };
     let single = one_member(pipeline, weights);
@@ -106,6 +106,14 @@ fn hybrid(
     }
     let theta = (!common.is_empty()).then_some(common);
     Ok(Baseline { name: "hybrid", how, theta, members })
+}
+
+/// θ of all members, `[members, p]`, in words: the median, and the range of several.
+fn trained_with_weights(pipeline: &Pipeline, theta: &[f64]) -> String {
+    let names = &pipeline.model.theta;
+    let of = |i: usize| spread(theta.iter().skip(i).step_by(names.len()).copied());
+    let pairs: Vec<String> = names.iter().enumerate().map(|(i, name)| format!("{name} = {}", of(i))).collect();
+    format!("{}, trained with the weights", pairs.join(", "))
 }
 
 /// Members that differ in their seed alone; the first, where a population varies something else.
@@ -129,7 +137,7 @@ fn estimated(pipeline: &Pipeline, weights: &Weights, estimates: &[Estimate]) -> 
     let data = &pipeline.prepared.dataset;
     let config = EstimateConfig { bootstrap: 0, ..pipeline.study.estimate.clone() };
     let all = trajectories(&data.train, &data.residual_scale);
-    let (chosen, block) = thin(&all, &data.train.episode, config.trajectories);
+    let (chosen, block) = thin(&all, &data.train.blocks(), config.trajectories);
     let sweep = Sweep::new(pipeline.device.as_ref(), weights, &chosen, &block);
     let seed = pipeline.study.train.as_ref().map_or(0, |t| t.seed);
     let found = estimate(&sweep, std::slice::from_ref(criterion), &config, seed)?;
@@ -194,8 +202,13 @@ fn values(names: &[String], theta: &[f64]) -> String {
 
 /// The median of the members, and their range if there are several.
 pub fn short(members: &[ForecastError], of: impl Fn(&ForecastError) -> f64) -> String {
+    spread(members.iter().map(of))
+}
+
+/// The median of values, and their range if there are several.
+fn spread(values: impl Iterator<Item = f64>) -> String {
     let number = crate::report::number;
-    let mut all: Vec<f64> = members.iter().map(of).collect();
+    let mut all: Vec<f64> = values.collect();
     all.sort_by(f64::total_cmp);
     match all[..] {
         [] => "–".into(),

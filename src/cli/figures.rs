@@ -6,6 +6,7 @@ use super::baselines::Baseline;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
+use crate::data::config::SplitBy;
 use crate::device::Job;
 use crate::program::Weights;
 use crate::report::{
@@ -206,6 +207,23 @@ fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
             "windows".into(),
             format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count),
         ),
+        ("split".into(), split(pipeline).into()),
         ("weights".into(), pipeline.model.weights.per_member().to_string()),
     ]
+}
+
+/// What the split shares out, in words.
+fn split(pipeline: &Pipeline) -> &'static str {
+    let Some(data) = &pipeline.study.data else { return "none" };
+    match data.split.by {
+        _ if data.split.file.is_some() => "episodes, as a file says",
+        Some(SplitBy::Windows) => {
+            "windows, shuffled: test windows share frames with training windows, so that this is no test of forecasts"
+        }
+        Some(SplitBy::Time) => "time: the last part of every episode tests, and no window crosses the boundary",
+        None if pipeline.prepared.dataset.episodes.len() < 3 => {
+            "time: the last part of every episode tests, and no window crosses the boundary"
+        }
+        _ => "episodes",
+    }
 }

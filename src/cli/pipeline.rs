@@ -221,7 +221,7 @@ impl Pipeline {
         let windows = self.test_windows();
         let most = self.most_trajectories();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
         if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
@@ -262,7 +262,7 @@ impl Pipeline {
         let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &mut result)?;

@@ -148,7 +148,7 @@ pub fn fit_physics(
     let model = device.model();
     let windows = windows_for(model, &dataset.train);
     let all = trajectories(&windows, &dataset.residual_scale);
-    let (chosen, block) = thin(&all, &windows.episode, config.trajectories);
+    let (chosen, block) = thin(&all, &windows.blocks(), config.trajectories);
     let weights = Weights::zeros(&model.weights, 1);
     let criteria = [Criterion { name: "loss".into(), objective: model.objective.reweighted(1.0, |_, _| 0.0) }];
     let found = estimate(&Sweep::new(device, &weights, &chosen, &block), &criteria, config, seed)?;
