@@ -4,7 +4,7 @@
 mod common;
 use common::three_ways::three_ways;
 use common::{COMPOSED, Case, Tolerance, assert_close, model};
-use greybox::device::{Device, Start, Wanted, cpu::Cpu};
+use greybox::device::{Device, Job, Start, Wanted, cpu::Cpu};
 use greybox::model::kinds;
 
 const OSCILLATOR: &str = "
@@ -145,6 +145,23 @@ fn encoders() {
     // Free parameters are made by the network: what is given does not matter.
     let made = gradients[0].theta.chunks_exact(3).all(|t| t[0] == 0.0 && t[1] == 0.0 && t[2] != 0.0);
     assert!(made, "{:?}", gradients[0].theta);
+    // Held, they are what is given, and the network that would make them has no part in it.
+    let device = Cpu::<f64>::new(&model, 1 << 26);
+    let held = Job { hold_theta: true, ..case.job(&model) };
+    let used = device.simulate(&held).unwrap().parameters;
+    assert!(used.chunks_exact(6).zip(case.theta.chunks_exact(3)).all(|(used, given)| used[..3] == *given));
+    let gradient = device.gradient(&held, Wanted { weights: true, inputs: true }).unwrap();
+    let rates = model.weights.shapes().iter().filter(|s| s.name.starts_with("rates."));
+    assert!(rates.flat_map(|s| &gradient.weights[s.offset..s.offset + s.len()]).all(|g| *g == 0.0));
+    for i in 0..case.theta.len() {
+        let at = |step: f64| {
+            let mut theta = case.theta.clone();
+            theta[i] += step;
+            device.evaluate(&Job { theta: &theta, ..held }).unwrap().terms[0].objective
+        };
+        let differences = (at(1e-5) - at(-1e-5)) / 2e-5;
+        assert_close("held theta", &[gradient.theta[i]], &[differences], Tolerance { relative: 1e-6, absolute: 1e-8 });
+    }
 }
 
 /// A model without time: y is made of the inputs of its own row.

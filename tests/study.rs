@@ -7,12 +7,18 @@ mod estimate;
 mod fields;
 #[path = "study/file.rs"]
 mod file;
+#[path = "study/identify.rs"]
+mod identify;
 #[path = "study/landscape.rs"]
 mod landscape;
+#[path = "study/methods.rs"]
+mod methods;
 #[path = "study/oracle.rs"]
 mod oracle;
 #[path = "study/paths.rs"]
 mod paths;
+#[path = "study/profile.rs"]
+mod profile;
 
 use common::{Case, model};
 use greybox::device::{Device, Evaluation, Job};
@@ -34,6 +40,11 @@ fn penalty(model: &Model, name: &str) -> Criterion {
     let objective = model.objective.reweighted(0.0, |_, p| if p.name == name { 1.0 } else { 0.0 });
     assert!(objective.penalties.iter().any(|p| p.weight == 1.0), "no penalty {name}");
     Criterion { name: name.into(), objective }
+}
+
+/// The prediction error alone.
+fn loss(model: &Model) -> Criterion {
+    Criterion { name: "loss".into(), objective: model.objective.reweighted(1.0, |_, _| 0.0) }
 }
 
 /// All trajectories of a case at one θ, in one job.

@@ -1,12 +1,20 @@
 //! Training: the same numbers from the same seed whatever happens, the optimiser, draws of θ, what diverges.
 
+#[path = "training/command.rs"]
+mod command;
 mod common;
 #[path = "training/draws.rs"]
 mod draws;
+#[path = "training/dual.rs"]
+mod dual;
 #[path = "training/loop.rs"]
 mod epochs;
+#[path = "training/inductive.rs"]
+mod inductive;
 #[path = "training/optimiser.rs"]
 mod optimiser;
+#[path = "training/population.rs"]
+mod population;
 #[path = "training/resume.rs"]
 mod resume;
 

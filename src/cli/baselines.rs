@@ -1,19 +1,20 @@
 //! The baselines of a study: physics alone fitted, network alone trained, all of them compared on the test windows.
 
 use super::Failure;
-use super::interrupt;
+use super::members::stop_at_interrupt;
 use super::pipeline::Pipeline;
 use super::progress::Progress;
 use crate::data::Windows;
 use crate::device::{Device, Precision};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, EstimateConfig, ForecastError, Sweep, Units, estimate, fit_physics, forecast_error,
-    network_settings, persistence_error, thin, trajectories, windows_for,
+    Estimate, EstimateConfig, ForecastError, Sweep, Units, estimate, fit_physics, forecast_error, network_settings,
+    persistence_error, thin, trajectories, windows_for,
 };
 use crate::train::{Trained, Training};
 use anyhow::Context;
 use serde::Serialize;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A forecaster and its errors.
@@ -75,7 +76,8 @@ pub fn baselines(
     Ok(Some(all))
 }
 
-/// The study's own model with the weights of every member.
+/// The study's own model: with the weights of every seed, or with those that were chosen, where they come from elsewhere or
+/// the members differ in more than their seed.
 fn hybrid(
     pipeline: &Pipeline,
     trained: &Trained,
@@ -85,55 +87,57 @@ fn hybrid(
 ) -> Result<Baseline, Failure> {
     let model = &pipeline.model;
     let p = model.theta.len();
-    let keep_best = pipeline.study.train.as_ref().is_some_and(|t| t.keep_best);
-    let own = if keep_best { &trained.best_theta } else { &trained.theta };
-    let encoded = (0..p).any(|i| model.encodes_theta(i));
-    let (common, how) = match () {
-        _ if encoded => (Vec::new(), "theta made of each window".to_string()),
-        _ if own.len() == weights.members * p && p > 0 => (Vec::new(), trained_with_weights(pipeline, own)),
-        _ => estimated(pipeline, weights, estimates)?,
+    let train = pipeline.study.train.as_ref();
+    let keep_best = train.is_some_and(|t| t.keep_best);
+    let (all, own) = if keep_best { (&trained.best, &trained.best_theta) } else { (&trained.last, &trained.theta) };
+    let first = trained.first();
+    let of_training = weights.values == all.member(first);
+    let seeds_only = train.is_none_or(|t| t.population.seeds == all.members);
+    let who: Vec<usize> = match of_training && seeds_only {
+        true => (0..all.members).filter(|m| trained.members.get(*m).is_none_or(|s| s.diverged().is_none())).collect(),
+        false => vec![first],
     };
-    let single = one_member(pipeline, weights);
-    let mut members = Vec::new();
-    for m in single {
-        let alone = Weights { members: 1, values: weights.member(m).to_vec() };
-        let theta = match common.is_empty() {
-            true if own.len() == weights.members * p => own[m * p..(m + 1) * p].to_vec(),
-            true => (0..p).map(|i| model.theta_spec(i).at(0.5)).collect(),
-            false => common.clone(),
-        };
-        members.push(forecast_error(pipeline.device.as_ref(), &alone, &theta, pipeline.test_windows(), units)?);
-    }
-    let theta = (!common.is_empty()).then_some(common);
-    Ok(Baseline { name: "hybrid", how, theta, members })
+    let middle: Vec<f64> = (0..p).map(|i| model.theta_spec(i).at(0.5)).collect();
+    let with_weights = of_training && own.len() == all.members * p && p > 0;
+    let (common, how) = match () {
+        _ if (0..p).any(|i| model.encodes_theta(i)) => (middle, "theta made of each window".to_string()),
+        _ if with_weights => (Vec::new(), trained_with_weights(pipeline, own, &who)),
+        _ => estimated(pipeline, weights, estimates)?.unwrap_or((middle, "no free parameters".into())),
+    };
+    let error = |m: &usize| {
+        let values = if of_training { all.member(*m).to_vec() } else { weights.values.clone() };
+        let theta = if with_weights { &own[m * p..(m + 1) * p] } else { &common };
+        let alone = Weights { members: 1, values };
+        forecast_error(pipeline.device.as_ref(), &alone, theta, pipeline.test_windows(), units)
+    };
+    let members = who.iter().map(error).collect::<Result<_, _>>()?;
+    Ok(Baseline { name: "hybrid", how, theta: (!common.is_empty()).then_some(common), members })
 }
 
-/// θ of all members, `[members, p]`, in words: the median, and the range of several.
-fn trained_with_weights(pipeline: &Pipeline, theta: &[f64]) -> String {
+/// θ of the members `who` out of `[members, p]`, in words: the median, and the range of several.
+fn trained_with_weights(pipeline: &Pipeline, theta: &[f64], who: &[usize]) -> String {
     let names = &pipeline.model.theta;
-    let of = |i: usize| spread(theta.iter().skip(i).step_by(names.len()).copied());
+    let of = |i: usize| spread(who.iter().map(|m| theta[m * names.len() + i]));
     let pairs: Vec<String> = names.iter().enumerate().map(|(i, name)| format!("{name} = {}", of(i))).collect();
     format!("{}, trained with the weights", pairs.join(", "))
 }
 
-/// Members that differ in their seed alone; the first, where a population varies something else.
-fn one_member(pipeline: &Pipeline, weights: &Weights) -> Vec<usize> {
-    let population = pipeline.study.train.as_ref().map(|t| &t.population);
-    match population.is_none_or(|p| p.seeds == weights.members) {
-        true => (0..weights.members).collect(),
-        false => vec![0],
-    }
-}
-
-/// The first estimate of the report; where its criterion has seen the test targets, the same on the training windows.
-fn estimated(pipeline: &Pipeline, weights: &Weights, estimates: &[Estimate]) -> Result<(Vec<f64>, String), Failure> {
-    let Some(first) = estimates.first() else { return Ok((Vec::new(), "no free parameters".into())) };
+/// θ by the first criterion: the estimate of the report, or, where the criterion sees the test targets, the same on the
+/// training windows. `None` if there is nothing to estimate.
+fn estimated(
+    pipeline: &Pipeline,
+    weights: &Weights,
+    estimates: &[Estimate],
+) -> Result<Option<(Vec<f64>, String)>, Failure> {
     let names = &pipeline.model.theta;
     let criteria = pipeline.study.criteria(&pipeline.model)?;
-    let sees = |c: &&Criterion| c.objective.loss_weight > 0.0 || !c.objective.observables.observations.is_empty();
-    let Some(criterion) = criteria.first().filter(sees) else {
-        return Ok((first.theta.clone(), format!("{}, by {}", values(names, &first.theta), first.criterion)));
-    };
+    let Some(criterion) = criteria.first() else { return Ok(None) };
+    let Some(found) = estimates.iter().find(|e| e.criterion == criterion.name) else { return Ok(None) };
+    let sees_targets =
+        criterion.objective.loss_weight > 0.0 || !criterion.objective.observables.observations.is_empty();
+    if !sees_targets {
+        return Ok(Some((found.theta.clone(), format!("{}, by {}", values(names, &found.theta), criterion.name))));
+    }
     let data = &pipeline.prepared.dataset;
     let config = EstimateConfig { bootstrap: 0, ..pipeline.study.estimate.clone() };
     let all = trajectories(&data.train, &data.residual_scale);
@@ -141,9 +145,10 @@ fn estimated(pipeline: &Pipeline, weights: &Weights, estimates: &[Estimate]) -> 
     let sweep = Sweep::new(pipeline.device.as_ref(), weights, &chosen, &block);
     let seed = pipeline.study.train.as_ref().map_or(0, |t| t.seed);
     let found = estimate(&sweep, std::slice::from_ref(criterion), &config, seed)?;
-    let theta = found.into_iter().next().map_or(Vec::new(), |e| e.theta);
-    let how = format!("{}, by {} on training windows", values(names, &theta), criterion.name);
-    Ok((theta, how))
+    Ok(found.into_iter().next().map(|e| {
+        let how = format!("{}, by {} on training windows", values(names, &e.theta), criterion.name);
+        (e.theta, how)
+    }))
 }
 
 /// Trains the network alone, or continues from its checkpoint.
@@ -164,12 +169,12 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
         single: pipeline.arguments.device.precision() == Precision::F32,
         checkpoint: Some((&path, &study)),
     };
-    interrupt::watch();
+    let stop = stop_at_interrupt();
     eprintln!("network alone: {} weights, {} epochs", model.weights.per_member(), config.epochs);
     let progress = Progress::new(config.epochs, 0, model);
     let trained = training.run(|m| {
         progress.show(m);
-        !interrupt::requested()
+        !stop.load(Ordering::SeqCst)
     })?;
     progress.finish();
     if trained.interrupted {

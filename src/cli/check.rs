@@ -38,6 +38,7 @@ pub struct CheckArguments {
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, arguments.full)?;
     let model = study.model()?;
+    study.require_training(&model)?;
     study.criteria(&model)?;
     study.axes(&model)?;
     if let Some(data) = &study.data {
@@ -234,8 +235,10 @@ fn data_lines(data: &DataConfig) -> Vec<(&'static str, String)> {
 
 fn train_line(train: &TrainConfig) -> String {
     let [first, last] = train.rate;
+    let mode = format!("{:?}", train.mode).to_lowercase();
     format!(
-        "{} epochs, batches of {} x {}, rate {first} to {last}, weight decay {}, clips {} and {}, seed {}",
+        "{mode}, {}, {} epochs, batches of {} x {}, rate {first} to {last}, weight decay {}, clips {} and {}, seed {}",
+        count(train.population.count(), "member"),
         train.epochs,
         train.batch,
         count(train.draws, "draw"),

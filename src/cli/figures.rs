@@ -13,7 +13,7 @@ use crate::report::{
     Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
     number,
 };
-use crate::study::{Estimate, Landscape, trajectories};
+use crate::study::{Estimate, Identifiability, Landscape, is_trained, trajectories};
 use crate::train::Trained;
 use std::path::PathBuf;
 
@@ -31,12 +31,14 @@ pub struct Results {
     pub landscape: Option<Landscape>,
     /// What the hybrid model is compared with.
     pub baselines: Option<Vec<Baseline>>,
+    /// What is identified.
+    pub identifiability: Option<Identifiability>,
 }
 
 /// Writes figures and `report.html`; returns its path.
 pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, Failure> {
     let study = &pipeline.study;
-    let mut sections = Vec::new();
+    let mut sections = super::identify_figures::sections(pipeline, results)?;
     let mut remarks = Vec::new();
     if let Some(landscape) = &results.landscape {
         remarks = statements(pipeline, landscape, &results.estimates, &results.oracles);
@@ -91,7 +93,10 @@ fn answer(pipeline: &Pipeline, results: &Results) -> Vec<EstimateRow> {
         interval: estimate.interval.as_ref().map(|v| v[i]),
         truth: pipeline.model.theta_spec(i).truth,
         oracle: oracle.as_ref().map(|o| o[i]),
-        method: format!("argmin of {}, {}", estimate.criterion, estimate.method),
+        method: match is_trained(estimate) {
+            true => format!("{}: {}", estimate.criterion, estimate.method),
+            false => format!("argmin of {}, {}", estimate.criterion, estimate.method),
+        },
         note: None,
     };
     let pairs = results.estimates.iter().zip(&results.oracles);
@@ -108,11 +113,15 @@ fn predictions(pipeline: &Pipeline, results: &Results) -> Result<Section, Failur
     let spread = 9;
     let middle: Vec<f64> = (0..p).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
     let estimate = results.estimates.first().map_or(middle, |e| e.theta.clone());
-    // The first value of θ is the estimate; the others run along the diagonal of the box.
+    // The first value of θ is the estimate; the others run along the diagonal of the box, where there is one.
+    let along = |i: usize, unit: f64| {
+        let value = pipeline.model.theta_spec(i).at(unit);
+        if value.is_finite() { value } else { estimate[i] }
+    };
     let thetas: Vec<Vec<f64>> = (0..=spread)
         .map(|s| match s {
             0 => estimate.clone(),
-            _ => (0..p).map(|i| pipeline.model.theta_spec(i).at((s - 1) as f64 / (spread - 1) as f64)).collect(),
+            _ => (0..p).map(|i| along(i, (s - 1) as f64 / (spread - 1) as f64)).collect(),
         })
         .collect();
     let repeated: Vec<u32> = thetas.iter().flat_map(|_| rows.clone()).collect();
@@ -172,7 +181,12 @@ fn training(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> 
         rate: history.iter().map(|m| m.rate).collect(),
     };
     let svg = curve.save(&pipeline.out.join("training.svg"))?;
-    let caption = "Loss with θ drawn from its prior, penalties without their weights, learning rate.".into();
+    let theta = if results.trained.theta.is_empty() { "drawn from its prior" } else { "trained with the weights" };
+    let members = match results.trained.members.len() {
+        1 => String::new(),
+        count => format!(" Means over {count} members."),
+    };
+    let caption = format!("Loss with θ {theta}, penalties without their weights, learning rate.{members}");
     let table = history.last().map(|m| Table {
         head: vec!["epoch".into(), "loss".into(), "validation".into(), "gradient norm".into(), "trajectories/s".into()],
         rows: vec![vec![

@@ -2,22 +2,27 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
-use super::interrupt;
+use super::lean::{Lean, with_all_penalties};
+use super::members::{save_members, stop_at_interrupt};
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision};
-use crate::model::{Model, load_weights, save_weights};
+use crate::device::{Device, Precision, Trajectories};
+use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, estimate, landscape, prepare, thin,
-    trajectories,
+    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, landscape,
+    prepare, thin, trained_estimates, trajectories,
 };
-use crate::train::{Checkpoint, EpochMetrics, Trained, Training};
+use crate::train::{Checkpoint, EpochMetrics, Mode, TrainConfig, Trained, Training, joined};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+/// Name of the checkpoint in a folder of results.
+const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// What all commands on a study share.
 #[derive(Args, Clone)]
@@ -71,6 +76,8 @@ impl Pipeline {
         }
         let model = study.model()?;
         study.require_boxes(&model)?;
+        study.require_training(&model)?;
+        study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
         // Compiled before the long training that it comes after.
@@ -91,12 +98,7 @@ impl Pipeline {
         Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
     }
 
-    fn make_folder(&self) -> Result<(), Failure> {
-        Ok(std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make the folder {}", self.out.display()))?)
-    }
-
-    fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         self.study.train.as_ref().map_or(0, |t| t.seed)
     }
 
@@ -123,24 +125,51 @@ impl Pipeline {
         format!("{hash:016x}")
     }
 
-    fn checkpoint_path(&self) -> PathBuf {
-        self.out.join("checkpoint.safetensors")
-    }
-
     /// Trains, or continues from the checkpoint of this very study.
     pub fn train(&mut self) -> Result<Trained, Failure> {
         let start = Instant::now();
         let config = self.study.section(&self.study.train, "train")?.clone();
-        self.make_folder()?;
-        interrupt::watch();
-        let (path, fingerprint) = (self.checkpoint_path(), self.fingerprint());
+        let trained = match config.mode {
+            Mode::Transductive => self.transduce(&config, &self.out),
+            _ => self.fit(&config, &self.prepared.train, &self.out),
+        };
+        self.timings.push(("train".into(), start.elapsed().as_secs_f64()));
+        trained
+    }
+
+    /// Weights and θ fitted from scratch to the training windows and the penalties of the test windows, where the study
+    /// asks for it beside its training.
+    pub fn transductive(&mut self) -> Result<Option<(TrainConfig, Trained)>, Failure> {
+        let Some(train) = self.study.train.as_ref().filter(|_| self.study.estimate.transductive) else {
+            return Ok(None);
+        };
+        if train.mode == Mode::Transductive {
+            return Ok(None);
+        }
+        let (start, config) = (Instant::now(), train.transductive());
+        eprintln!("transductive training:");
+        let trained = self.transduce(&config, &self.out.join("transductive"))?;
+        self.timings.push(("transductive".into(), start.elapsed().as_secs_f64()));
+        Ok(Some((config, trained)))
+    }
+
+    fn transduce(&self, config: &TrainConfig, folder: &Path) -> Result<Trained, Failure> {
+        let test = trajectories(self.test_windows(), &self.prepared.dataset.residual_scale);
+        self.fit(config, &joined(&self.prepared.train, &test)?, folder)
+    }
+
+    /// One training run; checkpoint, metrics and weights of all members go to `folder`.
+    fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
+        make_folder(folder)?;
+        let stop = stop_at_interrupt();
+        let (path, fingerprint) = (folder.join(CHECKPOINT), self.fingerprint());
         let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
         let resumed = done.len();
         if resumed > 0 {
             eprintln!("continuing from epoch {resumed} of {} ({})", config.epochs, path.display());
         }
         // Written anew: a run that was killed has left lines of epochs that the checkpoint does not know.
-        let metrics_path = self.out.join("metrics.jsonl");
+        let metrics_path = folder.join("metrics.jsonl");
         let mut metrics =
             std::fs::File::create(&metrics_path).with_context(|| format!("{}", metrics_path.display()))?;
         let mut record = |m: &EpochMetrics| {
@@ -149,12 +178,14 @@ impl Pipeline {
             }
         };
         done.iter().for_each(&mut record);
-        let progress = Progress::new(config.epochs, resumed, &self.model);
+        let lean = Lean::open(self)?;
+        let device = lean.as_ref().map_or(self.device.as_ref(), |lean| lean.device.as_ref());
+        let progress = Progress::new(config.epochs, resumed, device.model());
         let training = Training {
-            device: self.device.as_ref(),
-            config: &config,
-            objective: &self.model.objective,
-            train: &self.prepared.train,
+            device,
+            config,
+            objective: &device.model().objective,
+            train: windows,
             validation: Some(&self.prepared.validation),
             single: self.arguments.device.precision() == Precision::F32,
             checkpoint: Some((&path, &fingerprint)),
@@ -162,13 +193,10 @@ impl Pipeline {
         let trained = training.run(|m| {
             record(m);
             progress.show(m);
-            !interrupt::requested()
+            !stop.load(Ordering::SeqCst)
         })?;
         progress.finish();
-        let double = self.arguments.device.precision() == Precision::F64;
-        save_weights(&self.out.join("weights.safetensors"), &self.model.weights, &trained.last, 0, double)?;
-        save_weights(&self.out.join("best.safetensors"), &self.model.weights, &trained.best, 0, double)?;
-        self.timings.push(("train".into(), start.elapsed().as_secs_f64()));
+        save_members(folder, &self.model, config, &trained, self.arguments.device.precision() == Precision::F64)?;
         if trained.interrupted {
             return Err(Failure::Interrupted(format!(
                 "stopped after epoch {}; the same command continues from {}",
@@ -176,13 +204,13 @@ impl Pipeline {
                 path.display()
             )));
         }
-        Ok(trained)
+        Ok(with_all_penalties(&self.model, trained))
     }
 
     /// The finished training of this study, or an error that says how to get it.
     pub fn trained(&self) -> Result<Trained, Failure> {
         let fingerprint = self.fingerprint();
-        let found = Checkpoint::load(&self.checkpoint_path())?.filter(|c| c.study == fingerprint && c.epoch > 0);
+        let found = Checkpoint::load(&self.out.join(CHECKPOINT))?.filter(|c| c.study == fingerprint && c.epoch > 0);
         let Some(c) = found else {
             let command = format!("greybox train {}", self.arguments.study.display());
             return Err(anyhow!(
@@ -196,16 +224,16 @@ impl Pipeline {
             let (done, epochs) = (c.epoch, config.epochs);
             eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
         }
-        Ok(c.trained(&self.model, config))
+        Ok(with_all_penalties(&self.model, c.trained(&self.model, config)))
     }
 
-    /// The weights that estimates use.
+    /// The weights that estimates use: those of a file, or of the first member that did not diverge.
     pub fn chosen(&self, trained: &Trained, weights: Option<&Path>) -> Result<Weights, Failure> {
-        match weights {
-            Some(path) => Ok(load_weights(path, &self.model.weights)?),
-            None if self.study.train.as_ref().is_some_and(|t| t.keep_best) => Ok(trained.best.clone()),
-            None => Ok(trained.last.clone()),
+        if let Some(path) = weights {
+            return Ok(load_weights(path, &self.model.weights)?);
         }
+        let all = if self.study.train.as_ref().is_some_and(|t| t.keep_best) { &trained.best } else { &trained.last };
+        Ok(Weights { members: 1, values: all.member(trained.first()).to_vec() })
     }
 
     /// Test windows, or validation or training windows where there are none.
@@ -214,9 +242,23 @@ impl Pipeline {
         [&data.test, &data.validation].into_iter().find(|w| w.count > 0).unwrap_or(&data.train)
     }
 
-    /// Estimates θ by every criterion of the study.
+    /// The estimates that training yields by itself: of the study's mode, then of a transductive run beside it.
+    pub fn trained_estimates(&mut self, trained: &Trained) -> Result<Vec<Estimate>, Failure> {
+        let config = self.study.section(&self.study.train, "train")?;
+        let mut estimates = trained_estimates(&self.model, config, trained);
+        if let Some((config, trained)) = self.transductive()? {
+            estimates.extend(trained_estimates(&self.model, &config, &trained));
+        }
+        Ok(estimates)
+    }
+
+    /// Estimates θ by every criterion of the study; none where a parameter has no box to look in.
     pub fn estimate(&mut self, weights: &Weights) -> Result<Vec<Estimate>, Failure> {
         let start = Instant::now();
+        if !self.has_boxes() {
+            eprintln!("note: a parameter has no bounds, so nothing is minimised over theta");
+            return Ok(Vec::new());
+        }
         let criteria = self.study.criteria(&self.model)?;
         let windows = self.test_windows();
         let most = self.most_trajectories();
@@ -236,8 +278,17 @@ impl Pipeline {
         Ok(estimates)
     }
 
+    /// θ that a network makes of the observed windows, if one does.
+    pub fn encoded(&self, weights: &Weights) -> Result<Option<Estimate>, Failure> {
+        let windows = self.test_windows();
+        let all = trajectories(windows, &self.prepared.dataset.residual_scale);
+        let (chosen, block) = thin(&all, &windows.blocks(), usize::MAX);
+        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
+        Ok(encoded_estimate(&sweep, &self.study.estimate, self.seed())?)
+    }
+
     /// How many trajectories an estimate uses: all on a grid over one parameter, fewer where gradients are followed.
-    fn most_trajectories(&self) -> usize {
+    pub(super) fn most_trajectories(&self) -> usize {
         if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
     }
 
@@ -251,14 +302,19 @@ impl Pipeline {
             .collect()
     }
 
+    /// Whether every parameter has bounds or a fixed value.
+    fn has_boxes(&self) -> bool {
+        (0..self.model.theta.len()).all(|i| self.model.theta_spec(i).range()[0].is_finite())
+    }
+
     /// The landscape around an estimate.
     pub fn landscape(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Landscape>, Failure> {
         let start = Instant::now();
         let axes = self.study.axes(&self.model)?;
-        if axes.is_empty() {
+        if axes.is_empty() || !self.has_boxes() {
             return Ok(None);
         }
-        self.make_folder()?;
+        make_folder(&self.out)?;
         let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
@@ -272,6 +328,9 @@ impl Pipeline {
 
     /// θ where each criterion is least with the perfect correction, for one or two free parameters.
     pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
+        if !self.has_boxes() {
+            return vec![None; criteria.len()];
+        }
         let (windows, episodes) = (self.test_windows(), &self.prepared.dataset.episodes);
         let of_truth = match &self.prepared.truth {
             // Frames of fields are few and their rates exact; trajectories have penalties at their stages.
@@ -281,6 +340,10 @@ impl Pipeline {
         let oracle = of_truth.or_else(|| Oracle::new(&self.model, windows, episodes));
         oracle.map_or(vec![None; criteria.len()], |oracle| oracle.minima(criteria))
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    Ok(std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?)
 }
 
 /// Writes a landscape; its vectors are lent to the writer and come back, so that a large one is not copied.

@@ -4,7 +4,7 @@ use super::Failure;
 use super::baselines::baselines;
 use super::figures::{Results, write_report};
 use super::pipeline::{Pipeline, StudyArguments, require_free};
-use crate::study::Estimate;
+use crate::study::{Estimate, trained_estimates};
 use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
     if let Some(last) = trained.history.last() {
         println!("loss {:.6e}", last.loss);
     }
+    let config = pipeline.study.section(&pipeline.study.train, "train")?;
+    print_estimates(&pipeline, &trained_estimates(&pipeline.model, config, &trained), &[]);
     println!("{}", pipeline.out.join("weights.safetensors").display());
     Ok(())
 }
@@ -58,9 +60,15 @@ pub fn report(arguments: &PhaseArguments) -> Result<(), Failure> {
 pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
     let mut pipeline = Pipeline::open(&arguments.study)?;
     require_free(&pipeline)?;
-    let weights = weights(&pipeline, arguments)?;
-    let estimates = pipeline.estimate(&weights)?;
-    let oracles = pipeline.oracles(&pipeline.study.criteria(&pipeline.model)?);
+    // Weights of a file come without a θ that was trained with them.
+    let (weights, of_training) = match &arguments.weights {
+        Some(path) => (crate::model::load_weights(path, &pipeline.model.weights)?, Vec::new()),
+        None => {
+            let trained = pipeline.trained()?;
+            (pipeline.chosen(&trained, None)?, pipeline.trained_estimates(&trained)?)
+        }
+    };
+    let (estimates, oracles) = estimates(&mut pipeline, &weights, of_training)?;
     print_estimates(&pipeline, &estimates, &oracles);
     Ok(())
 }
@@ -94,26 +102,43 @@ fn finish(
     trained: crate::train::Trained,
     weights: Option<&std::path::Path>,
 ) -> Result<(), Failure> {
+    let of_training = if weights.is_none() { pipeline.trained_estimates(&trained)? } else { Vec::new() };
     let weights = pipeline.chosen(&trained, weights)?;
-    let estimates = pipeline.estimate(&weights)?;
-    let criteria = pipeline.study.criteria(&pipeline.model)?;
-    let oracles = pipeline.oracles(&criteria);
+    let (estimates, oracles) = estimates(pipeline, &weights, of_training)?;
     let middle = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
     let base: Vec<f64> = estimates.first().map_or(middle, |e| e.theta.clone());
     let landscape = pipeline.landscape(&weights, &base)?;
     save_estimates(pipeline, &estimates, &oracles)?;
     let baselines = baselines(pipeline, &trained, &weights, &estimates)?;
-    let results = Results { trained, weights, estimates, oracles, landscape, baselines };
+    let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
+    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, baselines };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     println!("{}", path.display());
     Ok(())
 }
 
+/// Of each estimate, θ with a perfect correction, where that is known.
+type Oracles = Vec<Option<Vec<f64>>>;
+
+/// The estimates that training yielded, then those by every criterion, and the oracle of each.
+fn estimates(
+    pipeline: &mut Pipeline,
+    weights: &crate::program::Weights,
+    of_training: Vec<Estimate>,
+) -> Result<(Vec<Estimate>, Oracles), Failure> {
+    let mut estimates = of_training;
+    estimates.extend(pipeline.encoded(weights)?);
+    let mut oracles = vec![None; estimates.len()];
+    estimates.extend(pipeline.estimate(weights)?);
+    oracles.extend(pipeline.oracles(&pipeline.study.criteria(&pipeline.model)?));
+    Ok((estimates, oracles))
+}
+
 /// Further estimates on stderr, the first one on stdout as `theta NAME = VALUE`.
 fn print_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option<Vec<f64>>]) {
     let free = pipeline.free();
-    for (estimate, oracle) in estimates.iter().zip(oracles) {
+    for (estimate, oracle) in estimates.iter().zip(oracles.iter().chain(std::iter::repeat(&None))) {
         for &i in &free {
             let ends = estimate.interval.as_ref().map(|v| v[i]);
             let interval =

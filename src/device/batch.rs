@@ -83,6 +83,8 @@ pub struct Job<'a> {
     pub penalty_scale: &'a [f64],
     /// Factor of the loss in each group; empty for 1.
     pub loss_scale: &'a [f64],
+    /// True to use the given θ also where a network would make it of the observed window: a value for all windows.
+    pub hold_theta: bool,
 }
 
 impl<'a> Job<'a> {
@@ -105,6 +107,7 @@ impl<'a> Job<'a> {
             objective,
             penalty_scale: &[],
             loss_scale: &[],
+            hold_theta: false,
         }
     }
 

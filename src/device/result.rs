@@ -100,6 +100,8 @@ impl Evaluation {
 pub struct Rollout {
     /// States `[samples, T + 1, n]`.
     pub states: Vec<f64>,
+    /// θ and latents as they were used, `[samples, p + latents]`; empty unless networks made some of them.
+    pub parameters: Vec<f64>,
     /// Predictions `[samples, T, k]` at times 1..T.
     pub predictions: Vec<f64>,
     /// The objective.

@@ -123,8 +123,7 @@ impl Objective {
             let (value, slopes) = match &penalty.how {
                 Kind::Pairs { pairs, sign } => {
                     let factor = penalty.weight * sign;
-                    let chosen = &points[..points.len().min(pairs.points * self.points.width())];
-                    (sign * pairs.evaluate(chosen, &self.points, factor, &mut seeds.points), Vec::new())
+                    (sign * pairs.evaluate(points, &self.points, factor, &mut seeds.points), Vec::new())
                 }
                 _ => penalty.value(&mean),
             };

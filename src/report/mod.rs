@@ -1,6 +1,6 @@
 //! Figures and the report page of a study.
 //!
-//! A figure is plain data ([`LineFigure`], [`HeatMap`], [`SliceMatrix`], [`Trajectories`], [`FilmStrip`], [`TrainingCurve`], [`Landscape`]) that draws itself as
+//! A figure is plain data ([`LineFigure`], [`HeatMap`], [`SliceMatrix`], [`Comparison`], [`Trajectories`], [`FilmStrip`], [`TrainingCurve`], [`Landscape`]) that draws itself as
 //! an SVG string through [`Draw`]; [`Report`] puts figures, the answer and everything needed to repeat the study on one
 //! self-contained HTML page. Figures never fail on the values they are given: whatever cannot be drawn (NaN, infinite, not
 //! positive on a logarithmic axis) is left out of lines and shown in grey in heat maps.
@@ -8,6 +8,7 @@
 mod answer;
 mod axis;
 mod canvas;
+mod comparison;
 mod contour;
 mod error;
 mod film;
@@ -20,6 +21,7 @@ mod lines;
 mod marks;
 mod number;
 mod page;
+mod pairs;
 mod palette;
 mod panel;
 mod plane;
@@ -29,6 +31,7 @@ mod training;
 mod trajectories;
 
 pub use answer::EstimateRow;
+pub use comparison::{Comparison, Side};
 pub use contour::contours;
 pub use error::ReportError;
 pub use film::FilmStrip;
@@ -38,6 +41,7 @@ pub use landscape::{Ingredient, Landscape};
 pub use lines::{Band, LineFigure, Plot, Series};
 pub use marks::{Mark, MarkKind, PointMark};
 pub use number::{duration, number};
+pub use pairs::{PairFigure, Region};
 pub use slices::{SliceMatrix, SpaceMark};
 pub use style::Size;
 pub use training::TrainingCurve;

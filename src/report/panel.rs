@@ -7,6 +7,8 @@ use super::style::{BASE, Colour, GRID, INK, LABEL, MUTED, PAPER, TICK, shortened
 
 /// Pixels between the ticks of a horizontal axis, about.
 const TICK_SPACING_X: f64 = 66.0;
+/// Ticks of a horizontal axis too short for that spacing: one alone gives no scale.
+const LEAST_TICKS: usize = 3;
 /// Pixels between the ticks of a vertical axis, about.
 const TICK_SPACING_Y: f64 = 27.0;
 
@@ -36,7 +38,7 @@ impl Panel {
                 canvas.text((left - 8.0, y), &label, TICK, MUTED, Align::Right);
             }
         }
-        let x_ticks = self.x.ticks((self.area.width() / TICK_SPACING_X) as usize);
+        let x_ticks = self.x.ticks(((self.area.width() / TICK_SPACING_X) as usize).max(LEAST_TICKS));
         let mut free_from = f64::NEG_INFINITY;
         for (fraction, label) in x_ticks {
             let x = left + fraction * self.area.width();
@@ -135,7 +137,7 @@ impl Panel {
     /// Draws the vertical lines of the marks inside, with a glyph at the top end of each.
     pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[Mark]) {
         // The estimate is drawn last: it is what the figure is about.
-        for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Estimate] {
+        for kind in [MarkKind::Truth, MarkKind::Oracle, MarkKind::Alternative, MarkKind::Estimate] {
             for mark in marks.iter().filter(|mark| mark.kind == kind && inside(&self.x, mark.value)) {
                 let x = self.area.left + self.x.clamped(mark.value).unwrap_or(0.0) * self.area.width();
                 kind.rule(canvas, x, self.area.top, self.area.bottom);

@@ -26,9 +26,9 @@ const BAR: f64 = 16.0;
 /// A point in the space of all parameters shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpaceMark {
-    /// The name in the legend; the values are added to it.
+    /// The name in the legend.
     pub label: String,
-    /// A value for each axis; not finite where it is not known.
+    /// A value for each axis; not finite where it is not known, which leaves the mark out.
     pub at: Vec<f64>,
     /// What the mark stands for.
     pub kind: MarkKind,
@@ -62,7 +62,8 @@ impl SpaceMark {
         SpaceMark { label: label.into(), at, kind }
     }
 
-    fn on(&self, axis: usize) -> f64 {
+    /// The value on an axis, NaN where there is none.
+    pub(super) fn on(&self, axis: usize) -> f64 {
         self.at.get(axis).copied().unwrap_or(f64::NAN)
     }
 }

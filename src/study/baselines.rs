@@ -1,6 +1,7 @@
 //! What a hybrid model is worth: the same study with its physics alone and with its network alone.
 
-use super::estimate::{Estimate, EstimateConfig, estimate};
+use super::estimate::{Estimate, estimate};
+use super::estimate_config::EstimateConfig;
 use super::file::{Study, StudyError, setting};
 use super::prepare::trajectories;
 use super::sweep::{Criterion, Sweep, thin};

@@ -1,7 +1,7 @@
 //! Reading a study's TOML, with errors that name file, line, column and the nearest key.
 
 use super::baselines::BaselinesConfig;
-use super::estimate::EstimateConfig;
+use super::estimate_config::EstimateConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
 use crate::model::{

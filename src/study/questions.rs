@@ -1,6 +1,7 @@
 //! What a study asks about θ: criteria to minimise, axes to vary, and that every parameter has a box. All of it can be
 //! refused before the long training that it comes after.
 
+use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
 use super::sweep::Criterion;
@@ -12,9 +13,12 @@ const MOST_AXES: usize = 4;
 const MOST_POINTS: usize = 12_000_000;
 
 impl Study {
-    /// Refuses parameters that can neither be drawn nor taken as known.
+    /// Refuses parameters that can neither be drawn nor taken as known, nor trained from a given value.
     pub fn require_boxes(&self, model: &Model) -> Result<(), StudyError> {
-        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite();
+        let trained = |name: &String| {
+            self.train.as_ref().is_some_and(|train| train.trains_theta() && train.theta_start.contains_key(name))
+        };
+        let unknown = |i: &usize| !model.theta_spec(*i).range()[0].is_finite() && !trained(&model.theta[*i]);
         match (0..model.theta.len()).find(unknown) {
             None => Ok(()),
             Some(i) => {
@@ -23,6 +27,12 @@ impl Study {
                 Err(setting(&self.path, format!("theta.{name} has neither bounds nor a fixed value"), &remedy))
             }
         }
+    }
+
+    /// Refuses settings of `[estimate]` that this model cannot be estimated with.
+    pub fn require_estimation(&self, model: &Model) -> Result<(), StudyError> {
+        let free = Coordinates::of(model).len();
+        self.estimate.problem(free).map_or(Ok(()), |(message, remedy)| Err(setting(&self.path, message, &remedy)))
     }
 
     /// What is minimised: penalties alone, the loss alone, or the whole objective.
@@ -57,7 +67,7 @@ impl Study {
         names.into_iter().map(criterion).collect()
     }
 
-    /// The axes of the landscape: those that the study names, else the free parameters, of more than [`MOST_AXES`] the first.
+    /// The axes of the landscape: those that the study names, else the free parameters, of more than four the first.
     pub fn axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
         let is_free = |i: &usize| {
             let [low, high] = model.theta_spec(*i).range();

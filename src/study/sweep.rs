@@ -97,7 +97,8 @@ pub fn sweep(
         // pairs are made of the points of a group.
         let pairs = sweep.device.model().objective.needs_points();
         let groups = if pairs { part.len() } else { 1 };
-        let job = Job { groups, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
+        let job =
+            Job { groups, hold_theta: true, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
         let mut evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];
@@ -117,10 +118,15 @@ pub fn sweep(
     Ok(())
 }
 
+/// Which of `count` trajectories are kept where at most `most` are used.
+pub(super) fn kept(count: usize, most: usize) -> Vec<usize> {
+    if count <= most { (0..count).collect() } else { (0..most).map(|i| i * count / most).collect() }
+}
+
 /// At most `most` trajectories, evenly chosen, with their blocks renumbered from 0.
 pub fn thin(all: &Trajectories, episode: &[u32], most: usize) -> (Trajectories, Vec<u32>) {
     let n = all.count;
-    let kept: Vec<usize> = if n <= most { (0..n).collect() } else { (0..most).map(|i| i * n / most).collect() };
+    let kept = kept(n, most);
     let pick = |values: &[f64]| -> Vec<f64> {
         let width = values.len() / n.max(1);
         kept.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect()

@@ -120,6 +120,13 @@ impl TrainConfig {
                 return Some((format!("train.population.theta: `{name}` has no bounds to put points in"), remedy));
             }
         }
+        if let Some(i) = (0..specs.len()).find(|i| !self.trains_theta() && model.encodes_theta(*i)) {
+            let message = format!(
+                "train.mode: theta is drawn, so the network that makes {} of the window learns nothing",
+                model.theta[i]
+            );
+            return Some((message, "use train.mode = \"inductive\", or remove the network".into()));
+        }
         let weighted = objective.penalties.iter().any(|p| p.weight > 0.0);
         let weigh = || "add [[penalty]] with weight > 0".to_string();
         if self.dual.is_some() && !weighted {

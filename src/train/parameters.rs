@@ -21,14 +21,18 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Every parameter that is neither fixed nor held by the population, if the mode trains θ; else none.
+    /// Every parameter that is neither fixed, nor held by the population, nor made by a network, if the mode trains θ; else none.
     pub fn new(model: &Model, config: &TrainConfig, single: bool) -> Parameters {
         let specs = (0..model.theta.len()).map(|i| model.theta_spec(i));
         let trained = |i: usize, spec: &ThetaSpec| {
-            config.trains_theta() && spec.fixed.is_none() && !config.population.theta.contains_key(&model.theta[i])
+            let held = config.population.theta.contains_key(&model.theta[i]) || model.encodes_theta(i);
+            config.trains_theta() && spec.fixed.is_none() && !held
         };
+        // What a network makes of the window needs some value all the same.
+        let known =
+            |(i, s): (usize, ThetaSpec)| s.fixed.unwrap_or(if model.encodes_theta(i) { s.at(0.5) } else { 0.0 });
         Parameters {
-            known: specs.clone().map(|s| s.fixed.unwrap_or(0.0) as f32 as f64).collect(),
+            known: specs.clone().enumerate().map(|s| known(s) as f32 as f64).collect(),
             free: specs.enumerate().filter(|(i, spec)| trained(*i, spec)).collect(),
             coordinates: config.theta,
             single,

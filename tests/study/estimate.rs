@@ -7,7 +7,7 @@ use greybox::model::{Model, Scale, ThetaSpec};
 use greybox::study::{Criterion, Estimate, EstimateConfig, estimate};
 
 /// ds/dt = −0.7 x + 0.2 x² whatever θ: where the data lie does not depend on it, so that minima have closed forms.
-fn line(theta: &str, physics: &str) -> Model {
+pub fn line(theta: &str, physics: &str) -> Model {
     let toml = format!(
         "[model]\nphysics = \"t.wgsl\"\n[theta]\n{theta}\n[solver]\nmethod = \"euler\"\ndt = 0.1\n\
          [[penalty]]\nkind = \"least_action\"\nweight = 1.0\n"
@@ -22,7 +22,7 @@ fn line(theta: &str, physics: &str) -> Model {
 }
 
 /// Three trajectories for each of 40 blocks, each block in a region of its own.
-fn scattered(model: &Model) -> (Case, Vec<u32>) {
+pub fn scattered(model: &Model) -> (Case, Vec<u32>) {
     let mut case = Case::random(model, 120, 4, 8, 1.0);
     let start = |i: usize| 0.4 + 0.04 * (i / 3 * 7 % 40) as f64 + 0.01 * (i % 3) as f64;
     case.trajectories.start = Start::States((0..120).map(start).collect());
@@ -30,7 +30,7 @@ fn scattered(model: &Model) -> (Case, Vec<u32>) {
 }
 
 /// The states at which Euler's stages stand, per trajectory.
-fn stages(device: &dyn Device, case: &Case, model: &Model) -> Vec<Vec<f64>> {
+pub fn stages(device: &dyn Device, case: &Case, model: &Model) -> Vec<Vec<f64>> {
     let rollout = device.simulate(&case.job(model)).unwrap();
     rollout.states.chunks(5).map(|states| states[..4].to_vec()).collect()
 }
@@ -94,7 +94,7 @@ fn the_bootstrap_has_the_spread_of_the_blocks() {
 }
 
 /// (4 (a² − 1/4))² + (0.6 (a + 1/2))² + (ln b/0.3)²: two valleys in a, of which the left one reaches 0.
-fn valleys() -> Model {
+pub fn valleys() -> Model {
     let toml = "[model]\nphysics = \"t.wgsl\"\n[theta]\na = { bounds = [-1.0, 1.4] }\nc = { fixed = 3.0 }\n\
                 b = { bounds = [0.1, 10.0], scale = \"log\" }\n[solver]\nmethod = \"rk4\"\ndt = 0.1\n\
                 [[penalty]]\nkind = \"least_action\"\n";

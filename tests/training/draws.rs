@@ -5,7 +5,7 @@ use crate::common::{Tolerance, assert_close, model};
 use greybox::device::{Device, DeviceError, Evaluation, Gradient, Job, Rollout, Wanted, cpu::Cpu};
 use greybox::model::Model;
 use greybox::rng::{Purpose, Stream};
-use greybox::train::draw_theta;
+use greybox::train::{Draw, draw_theta};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
@@ -129,4 +129,52 @@ fn a_draw_belongs_to_its_sample_and_step_only() {
     };
     assert!(correlation(&all, &next).abs() < 0.4 && correlation(&all[..99], &all[1..]).abs() < 0.4);
     assert!(all.iter().all(|k| *k == *k as f32 as f64), "θ is what a device in f32 can hold");
+}
+
+/// Points of a scrambled Sobol sequence are a net: of 2^(a + b) points from its beginning, each of the 2^a × 2^b cells of two
+/// axes holds exactly one.
+#[test]
+fn sobol_points_cover_the_box_evenly() {
+    let toml = "[model]\nphysics = \"t.wgsl\"\n[theta]\na = { bounds = [-2.0, 3.0] }\n\
+                b = { bounds = [0.01, 100.0], scale = \"log\" }\nc = { fixed = 0.3 }\n\
+                d = { bounds = [0.0, 2.0], prior = { normal = [1.5, 0.5] } }\n[solver]\nmethod = \"rk4\"\ndt = 0.1\n";
+    let wgsl = "struct State { x: f32 }\nstruct Theta { a: f32, b: f32, c: f32, d: f32 }\n\
+                fn physics(s: State, theta: Theta) -> State { return State(theta.a + theta.b + theta.c + theta.d); }";
+    let model = model(toml, wgsl);
+    let stream = Stream::new(9, Purpose::Theta);
+    let draw = |step: u32| Draw::Sobol.theta(&model, &stream, 0, 256, step);
+    for step in 0..4 {
+        let theta = draw(step);
+        let unit = |sample: usize, i: usize| model.theta_spec(i).unit(theta[4 * sample + i]);
+        for (rows, columns) in [(1, 256), (4, 64), (16, 16), (64, 4), (256, 1)] {
+            let cell = |s: usize| ((unit(s, 0) * rows as f64) as usize, (unit(s, 1) * columns as f64) as usize);
+            let cells: BTreeSet<(usize, usize)> = (0..256).map(cell).collect();
+            assert_eq!(cells.len(), 256, "{rows} x {columns} cells at step {step}");
+        }
+        assert!((0..256).all(|s| theta[4 * s + 2] == 0.3f32 as f64));
+        // The mean of a normal number cut to [-3, 1] deviations is (φ(-3) − φ(1)) / (Φ(1) − Φ(-3)) of them.
+        let density = |z: f64| (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+        let expected = 1.5 + 0.5 * (density(3.0) - density(1.0)) / (0.841_344_746_068_543 - 0.001_349_898_031_630);
+        let mean = (0..256).map(|s| theta[4 * s + 3]).sum::<f64>() / 256.0;
+        assert_close("normal", &[mean], &[expected], Tolerance { relative: 0.0, absolute: 2e-3 });
+    }
+    // Every step has points of its own, and a draw does not depend on the batch.
+    assert!(
+        draw(0).iter().zip(draw(1)).filter(|(a, b)| **a == *b).count() <= 256 + 2,
+        "only the fixed one is the same"
+    );
+    assert_eq!(Draw::Sobol.theta(&model, &stream, 30, 5, 7), Draw::Sobol.theta(&model, &stream, 0, 256, 7)[120..140]);
+    let other = Draw::Sobol.theta(&model, &Stream::new(10, Purpose::Theta), 0, 256, 0);
+    assert_ne!(draw(0), other);
+}
+
+#[test]
+fn training_takes_its_draws_where_it_is_told() {
+    let run = Run::new(TrainConfig { epochs: 1, batch: 40, draws: 4, draw: Draw::Sobol, ..settings() });
+    let inner = Cpu::new(&run.model, 1 << 26);
+    let witness = Witness { inner, gradients: Mutex::default(), evaluations: Mutex::default() };
+    run.on(&witness).run(|_| true).unwrap();
+    let jobs = witness.gradients.into_inner().unwrap();
+    let tenths: BTreeSet<usize> = jobs[0].1[..128].iter().map(|k| ((k - 0.5) / 1.5 * 128.0) as usize).collect();
+    assert_eq!((jobs.len(), tenths.len()), (1, 128), "one draw in each of 128 parts of the box");
 }

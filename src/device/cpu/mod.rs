@@ -113,6 +113,9 @@ impl<T: Vector> Cpu<T> {
                 let mut tile = Tile::new(&setting, *range, &mut buffers);
                 let mut out = Full::new(self.rows, range.count, full);
                 out.states(&tile.state);
+                if self.model.makes_parameters() {
+                    out.parameters(&tile.theta);
+                }
                 let mut predictions = vec![T::ZERO; if full { self.model.outputs.len() * self.rows.length } else { 0 }];
                 for interval in 0..grid.intervals() {
                     tile.interval(&self.evolve, &mut buffers, interval, None, true);
@@ -180,10 +183,10 @@ fn no_points(job: &Job, model: &Model) -> Vec<Vec<f64>> {
     vec![Vec::new(); if model.objective.needs_points() { job.groups } else { 0 }]
 }
 
-/// States and predictions of each sample over the intervals, if they are wanted.
+/// States, predictions and made parameters of each sample, if they are wanted.
 struct Full {
     rows: Rows,
-    samples: Vec<[Vec<f64>; 2]>,
+    samples: Vec<[Vec<f64>; 3]>,
 }
 
 impl Full {
@@ -205,9 +208,16 @@ impl Full {
         }
     }
 
-    /// States and predictions of all samples, one after the other.
-    fn joined(self) -> [Vec<f64>; 2] {
-        let mut joined: [Vec<f64>; 2] = Default::default();
+    /// Rows of lanes of θ and latents.
+    fn parameters<T: Real>(&mut self, rows: &[T]) {
+        for (lane, sample) in self.samples.iter_mut().enumerate() {
+            sample[2].extend(rows.iter().skip(lane).step_by(LANES).map(|v| v.to_f64()));
+        }
+    }
+
+    /// States, predictions and parameters of all samples, one after the other.
+    fn joined(self) -> [Vec<f64>; 3] {
+        let mut joined: [Vec<f64>; 3] = Default::default();
         for sample in self.samples {
             for (all, one) in joined.iter_mut().zip(sample) {
                 all.extend(one);
@@ -249,8 +259,8 @@ impl<T: Vector> Device for Cpu<T> {
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
         let mut forward = self.forward(job, true)?;
         let full = std::mem::replace(&mut forward.full, Full::new(self.rows, 0, false));
-        let [states, predictions] = full.joined();
-        Ok(Rollout { states, predictions, evaluation: forward.evaluation(job) })
+        let [states, predictions, parameters] = full.joined();
+        Ok(Rollout { states, parameters, predictions, evaluation: forward.evaluation(job) })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {

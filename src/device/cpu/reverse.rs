@@ -162,8 +162,11 @@ impl<T: Vector> Tile<'_, T> {
         write_rows(memory, linked.ports[4], frame, &gradient.start);
         let primal = if self.setting.cpu.model.makes_parameters() {
             // What reached the parameters goes on through the networks that made them.
-            write_rows(memory, linked.ports[5], frame, &gradient.theta);
-            gradient.theta.fill(T::ZERO);
+            let held = if self.setting.job.hold_theta { self.setting.cpu.model.theta.len() * LANES } else { 0 };
+            let mut made = gradient.theta.clone();
+            made[..held].fill(T::ZERO);
+            write_rows(memory, linked.ports[5], frame, &made);
+            gradient.theta[held..].fill(T::ZERO);
             2
         } else {
             1

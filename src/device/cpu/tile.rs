@@ -145,7 +145,9 @@ impl<'a, T: Vector> Tile<'a, T> {
         run(linked, 0..linked.forward, memory, frame, self.weights(), None, &mut buffers.scratch);
         read_rows(memory, &linked.outputs[0], frame, self.rows.length, &mut self.state);
         if model.makes_parameters() {
-            read_rows(memory, &linked.outputs[1], frame, LANES, &mut self.theta);
+            // Parameters come first; where they are held, only the latents behind them are taken.
+            let held = if self.setting.job.hold_theta { model.theta.len() } else { 0 };
+            read_rows(memory, &linked.outputs[1][held..], frame, LANES, &mut self.theta[held * LANES..]);
         }
     }
 

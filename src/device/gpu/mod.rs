@@ -297,7 +297,13 @@ impl Device for Gpu {
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
         let (sums, status, states, predictions) = self.run_forward(job, true)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
-        Ok(Rollout { states, predictions, evaluation: Evaluation { terms, sums, status, points: Vec::new() } })
+        let parameters = Vec::new();
+        Ok(Rollout {
+            states,
+            parameters,
+            predictions,
+            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
+        })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {

@@ -7,7 +7,8 @@ use crate::model::spec::PenaltySpec;
 const FORMULA: &str = "HSIC (measure = \"hsic\", unbiased, Gaussian kernels with the median of squared distances as twice their \
      variance) or the mean squared correlation of components (measure = \"correlation\"), between f and g at observation \
      times (between = \"correction\"), or between ŷ and y_f of physics alone (between = \"predictions\"), on at most `points` \
-     evenly chosen pairs of sample and time (256 unless given, at most 1024)";
+     evenly chosen pairs of sample and time (256 unless given, at most 1024; the largest number counts for all such \
+     penalties of a model)";
 
 const SETTINGS: &[&str] = &["measure", "between", "points"];
 
