@@ -28,7 +28,7 @@ impl Pipeline {
         let start = Instant::now();
         let (windows, most) = (self.test_windows(), self.most_trajectories());
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let (mut criteria, mut estimates) = (self.study.criteria(&self.model)?, estimates.to_vec());
         let is_loss =

@@ -1,5 +1,7 @@
 //! The `greybox` command.
 
+mod baseline_figures;
+mod baselines;
 mod bench;
 mod check;
 mod device;

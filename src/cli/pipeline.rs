@@ -83,6 +83,8 @@ impl Pipeline {
         study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
+        // Compiled before the long training that it comes after.
+        study.reduced(&model)?;
         let forecasters = study.forecasters(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
@@ -111,11 +113,16 @@ impl Pipeline {
 
     /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
     fn fingerprint(&self) -> String {
+        self.fingerprint_with(&self.model.source)
+    }
+
+    /// The same for another model of this study.
+    pub(super) fn fingerprint_with(&self, source: &str) -> String {
         let a = &self.arguments;
         let parts = format!(
             "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
             self.study.text,
-            self.model.source,
+            source,
             self.seed(),
             a.full,
             a.settings,
@@ -265,7 +272,7 @@ impl Pipeline {
         let windows = self.test_windows();
         let most = self.most_trajectories();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
         if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
@@ -284,7 +291,7 @@ impl Pipeline {
     pub fn encoded(&self, weights: &Weights) -> Result<Option<Estimate>, Failure> {
         let windows = self.test_windows();
         let all = trajectories(windows, &self.prepared.dataset.residual_scale);
-        let (chosen, block) = thin(&all, &windows.episode, usize::MAX);
+        let (chosen, block) = thin(&all, &windows.blocks(), usize::MAX);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         Ok(encoded_estimate(&sweep, &self.study.estimate, self.seed())?)
     }
@@ -320,7 +327,7 @@ impl Pipeline {
         let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &mut result)?;
