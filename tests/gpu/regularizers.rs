@@ -120,8 +120,8 @@ fn observations_of_fields() {
     }
 }
 
-/// θ, latents and a correction of the initial state from a window of three frames.
-fn encoders() -> Model {
+/// θ, latents and a correction of the initial state from a window of three frames, with a penalty that reads observations.
+pub fn encoders() -> Model {
     let wgsl = "
         struct State { x: f32, v: f32 }
         struct Theta { k: f32, c: f32, known: f32 }

@@ -42,8 +42,13 @@ fn all() -> Vec<(String, Source)> {
     let plain = studies.iter().flat_map(|path| ALL.map(|schedule| (path.to_string(), schedule)));
     let mut seen = HashSet::new();
     let mut all = Vec::new();
-    for (path, schedule) in plain.chain(grids.map(|path| (path, Schedule::Layer))) {
-        for source in sources(&study(&path), schedule) {
+    let mut models: Vec<(String, Model, Schedule)> = plain
+        .chain(grids.map(|path| (path, Schedule::Layer)))
+        .map(|(path, schedule)| (path.clone(), study(&path), schedule))
+        .collect();
+    models.extend(ALL.map(|schedule| ("a model with encoders".into(), super::regularizers::encoders(), schedule)));
+    for (path, model, schedule) in models {
+        for source in sources(&model, schedule) {
             if seen.insert(source.text.clone()) {
                 all.push((format!("{} of {path}, {}", source.name, schedule.name()), source));
             }
@@ -52,7 +57,7 @@ fn all() -> Vec<(String, Source)> {
     let names: HashSet<&str> = all.iter().map(|(_, source)| source.name.split("_").next().unwrap_or("")).collect();
     let fused = ["forward", "adjoint", "contract", "reduce", "draw", "functional", "adamw"];
     let layers = ["product", "outer", "stencil", "sum", "combine", "fill", "load", "begin", "prepare", "observables"];
-    let layers = layers.into_iter().chain(["check", "residuals", "mismatch", "seed", "map"]);
+    let layers = layers.into_iter().chain(["check", "residuals", "mismatch", "targets", "seed", "map"]);
     assert_eq!(names, fused.into_iter().chain(layers).collect());
     all
 }
