@@ -115,7 +115,7 @@ impl Default for WindowConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
-    /// What is shared out. Default: episodes where there are three or more, otherwise time.
+    /// What is shared out. Default: of a static model rows; else episodes where there are three or more, otherwise time.
     pub by: Option<SplitBy>,
     /// Shares of training, validation and test; default 0.6, 0.2, 0.2. What is left of 1 is not used.
     pub ratios: Option<[f64; 3]>,
@@ -134,6 +134,9 @@ pub struct SplitConfig {
 pub enum SplitBy {
     /// Whole episodes, shuffled.
     Episode,
+    /// Rows of a static model, shuffled: what follows each other in a file is not related. Its default; `episode` keeps the
+    /// rows of a file together.
+    Row,
     /// The first part of every episode trains, the next validates, the last tests. No window crosses a boundary.
     Time,
 }

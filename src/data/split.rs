@@ -120,7 +120,8 @@ impl Parts {
         let ratios = config.ratios.unwrap_or(SplitConfig::DEFAULT_RATIOS);
         let default = if episodes.len() < 3 { SplitBy::Time } else { SplitBy::Episode };
         match config.by.unwrap_or(default) {
-            SplitBy::Episode => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
+            // Rows of a static model have become episodes.
+            SplitBy::Episode | SplitBy::Row => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
             SplitBy::Time => Ok(Self::by_time(ratios, episodes)),
         }
     }

@@ -5,7 +5,7 @@ use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
 use super::sweep::Criterion;
-use crate::model::Model;
+use crate::model::{Model, Objective};
 
 /// Axes of a landscape unless the study names more.
 const MOST_AXES: usize = 4;
@@ -54,17 +54,31 @@ impl Study {
                 })?,
                 "loss" => objective.reweighted(1.0, |_, _| 0.0),
                 "objective" => objective.clone(),
+                sum if sum.contains('+') && self.summands(objective, sum).is_some() => {
+                    let counts = self.summands(objective, sum).unwrap_or_default();
+                    let weight = |i: usize| if counts.contains(&i) { objective.penalties[i].weight } else { 0.0 };
+                    let largest = counts.iter().map(|i| weight(*i)).fold(0.0, f64::max);
+                    objective.reweighted(0.0, |i, _| match largest > 0.0 {
+                        true => weight(i) / largest,
+                        false => f64::from(u8::from(counts.contains(&i))),
+                    })
+                }
                 _ => {
                     let known: Vec<&str> = objective.penalties.iter().map(|p| p.name.as_str()).collect();
                     let message = format!("estimate.criteria: `{name}` is no penalty of this study");
                     let remedy =
-                        format!("use one of {}", [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", "));
+                        format!("use one of {}, or A + B", [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", "));
                     return Err(setting(&self.path, message, &remedy));
                 }
             };
             Ok(Criterion { name, objective })
         };
         names.into_iter().map(criterion).collect()
+    }
+
+    /// Positions of the penalties that `A + B` names; `None` where one of them is none.
+    fn summands(&self, objective: &Objective, sum: &str) -> Option<Vec<usize>> {
+        sum.split('+').map(|name| objective.penalties.iter().position(|p| p.name == name.trim())).collect()
     }
 
     /// The axes of the landscape: those that the study names, else the free parameters, of more than [`MOST_AXES`] the first.
