@@ -17,6 +17,8 @@ mod methods;
 mod oracle;
 #[path = "study/paths.rs"]
 mod paths;
+#[path = "study/toy.rs"]
+mod toy;
 #[path = "study/profile.rs"]
 mod profile;
 

@@ -4,6 +4,8 @@ use super::Failure;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
+use super::retrain::Retrained;
+use super::row_figures::rows;
 use crate::device::Job;
 use crate::program::Weights;
 use crate::report::{
@@ -28,6 +30,8 @@ pub struct Results {
     pub landscape: Option<Landscape>,
     /// What is identified.
     pub identifiability: Option<Identifiability>,
+    /// The landscape with a network for each θ.
+    pub retrained: Option<Retrained>,
 }
 
 /// Writes figures and `report.html`; returns its path.
@@ -51,7 +55,11 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
+    if let Some(retrained) = &results.retrained {
+        sections.push(retrained.section(pipeline)?);
+    }
     sections.push(match &pipeline.model.grid {
+        _ if pipeline.model.is_static() => rows(pipeline, results)?,
         Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
         None => predictions(pipeline, results)?,
     });

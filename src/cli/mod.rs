@@ -1,6 +1,7 @@
 //! The `greybox` command.
 
 mod bench;
+mod bench_members;
 mod check;
 mod device;
 mod devices;
@@ -17,6 +18,8 @@ mod members;
 mod penalties;
 mod pipeline;
 mod progress;
+mod retrain;
+mod row_figures;
 mod run;
 mod simulate;
 mod slice_figures;

@@ -83,6 +83,7 @@ impl Pipeline {
         study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
+        study.retrain_axes(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -288,6 +289,11 @@ impl Pipeline {
         if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
     }
 
+    /// How many trajectories a landscape uses.
+    pub(super) fn landscape_trajectories(&self) -> usize {
+        self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories())
+    }
+
     /// Parameters that are neither fixed nor without a box.
     pub fn free(&self) -> Vec<usize> {
         (0..self.model.theta.len())
@@ -311,7 +317,7 @@ impl Pipeline {
             return Ok(None);
         }
         make_folder(&self.out)?;
-        let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
+        let most = self.landscape_trajectories();
         let windows = self.test_windows();
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);

@@ -109,7 +109,8 @@ fn finish(
     let landscape = pipeline.landscape(&weights, &base)?;
     save_estimates(pipeline, &estimates, &oracles)?;
     let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
-    let results = Results { trained, weights, estimates, oracles, landscape, identifiability };
+    let retrained = pipeline.retrain(&weights, &base)?;
+    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, retrained };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     println!("{}", path.display());

@@ -28,7 +28,7 @@ pub(super) fn draw_all(
     stream: &Stream,
 ) -> Result<Vec<f64>, PrepareError> {
     if let Some(unknown) = draws.keys().find(|k| !names.contains(k)) {
-        return Err(PrepareError::Truth(format!("{table}.{unknown}: the truth has {}", names.join(", "))));
+        return Err(PrepareError::Truth(format!("{table}.{unknown}: the truth does not have it\nhelp: it has {}", names.join(", "))));
     }
     let cells = fields.map_or(1, Model::cells);
     let purpose = match table {
@@ -48,7 +48,7 @@ pub(super) fn draw_all(
         let uniform = |cell: usize| stream.uniform(place(cell).0, place(cell).1);
         match draws.get(name) {
             None => {
-                let message = format!("{table}.{name} is not given; add a number or [low, high]");
+                let message = format!("{table}.{name} is not given\nhelp: add a number or [low, high]");
                 return Err(PrepareError::Truth(message));
             }
             Some(Draw::Constant(value)) => values.extend(std::iter::repeat_n(*value, cells)),

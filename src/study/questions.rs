@@ -4,6 +4,7 @@
 use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
+use super::retrain::{RetrainConfig, across};
 use super::sweep::Criterion;
 use crate::model::{Model, Objective};
 
@@ -110,21 +111,52 @@ impl Study {
             let message = format!("landscape.axes names {} twice", model.theta[indices[twice]]);
             return Err(setting(&self.path, message, "name every parameter once"));
         }
-        let points = self.points(&indices, model, &names(&indices))?;
-        Ok(indices.iter().zip(points).map(|(index, points)| Axis::across(model, *index, points)).collect())
-    }
-
-    /// Points of each axis, with all of them below [`MOST_POINTS`].
-    fn points(&self, axes: &[usize], model: &Model, names: &str) -> Result<Vec<usize>, StudyError> {
-        let refused =
-            |message: String, remedy: String| Err(setting(&self.path, format!("landscape.points: {message}"), &remedy));
-        let by_default = match axes.len() {
+        let by_default = match indices.len() {
             0 | 1 => 101,
             2 => 21,
             3 => 11,
             _ => 7,
         };
-        let points = match &self.landscape.points {
+        let given = ("landscape.points", &self.landscape.points, by_default);
+        let points = self.points(given, &indices, model, &names(&indices))?;
+        Ok(indices.iter().zip(points).map(|(index, points)| Axis::across(model, *index, points)).collect())
+    }
+
+    /// The axes of the retrained landscape, those of the landscape with other points; none where none is asked for.
+    pub fn retrain_axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
+        let Some(retrain) = &self.landscape.retrain else { return Ok(Vec::new()) };
+        let axes = self.axes(model)?;
+        let refused = |message: &str, remedy: &str| Err(setting(&self.path, message.into(), remedy));
+        if axes.is_empty() || axes.len() > 2 {
+            let message = format!("landscape.retrain: the landscape has {} axes", axes.len());
+            return refused(&message, "name one or two free parameters in landscape.axes");
+        }
+        let indices: Vec<usize> = axes.iter().map(|a| a.index).collect();
+        let names = axes.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+        let given = ("landscape.retrain.points", &retrain.points, RetrainConfig::POINTS);
+        let points = self.points(given, &indices, model, &names)?;
+        let axes = across(model, &axes, |place, _| points[place]);
+        let train = self.section(&self.train, "train")?;
+        if model.objective.needs_points() {
+            let message = "landscape.retrain: a penalty is a function of pairs, which are not compared";
+            return refused(message, "remove dependence and independence, or landscape.retrain");
+        }
+        match retrain.training(train, &axes).problem() {
+            Some((message, remedy)) => refused(&format!("landscape.retrain: {message}"), &remedy),
+            None => Ok(axes),
+        }
+    }
+
+    /// Points of each axis by a setting and its default, with all of them below [`MOST_POINTS`].
+    fn points(
+        &self,
+        (key, given, by_default): (&str, &Option<Points>, usize),
+        axes: &[usize],
+        model: &Model,
+        names: &str,
+    ) -> Result<Vec<usize>, StudyError> {
+        let refused = |message: String, remedy: String| Err(setting(&self.path, format!("{key}: {message}"), &remedy));
+        let points = match given {
             None => vec![by_default; axes.len()],
             Some(Points::Every(points)) => vec![*points; axes.len()],
             Some(Points::Each(points)) if points.len() == axes.len() => points.clone(),
