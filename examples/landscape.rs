@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     // Each recording is a block of its own; all of them run at every point of the grid.
     let sweep = Sweep::new(device.as_ref(), &weights, &recordings, &rows);
     let axes = vec![Axis::across(&model, 0, 41), Axis::across(&model, 1, 41)];
-    let found = landscape(&sweep, &model.objective, axes, &truth)?;
+    let found = landscape(&sweep, &model.objective, &[], axes, &truth)?;
     let best = found.at(found.minimum("rmse").unwrap_or(0));
     println!("least error at stiffness {:.3}, damping {:.3}; truth {:?}", best[0], best[1], truth);
 

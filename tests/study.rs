@@ -19,6 +19,8 @@ mod oracle;
 mod paths;
 #[path = "study/profile.rs"]
 mod profile;
+#[path = "study/toy.rs"]
+mod toy;
 
 use common::{Case, model};
 use greybox::device::{Device, Evaluation, Job};

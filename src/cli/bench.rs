@@ -1,8 +1,8 @@
 //! `greybox bench`: times of compiling, forward passes, gradients and training steps.
 
-use super::Failure;
 use super::device::DeviceArguments;
 use super::workload::{BUILT_INS, BuiltIn, PENDULUM, Work, load};
+use super::{Failure, bench_members};
 use crate::device::{DescentState, Device, Precision, StepCost, Wanted};
 use crate::model::{Model, Objective, initialise};
 use crate::program::Weights;
@@ -24,12 +24,13 @@ pub enum PenaltyName {
 /// Time the phases of training on random trajectories.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json\n  \
-    greybox bench reaction-diffusion --grid 64 --batch 4")]
+    greybox bench reaction-diffusion --grid 64 --batch 4\n  \
+    greybox bench examples/toy --members 64 --batch 32")]
 pub struct BenchArguments {
     /// pendulum, reaction-diffusion, or a study file whose model is used.
     pub workload: String,
     #[command(flatten)]
-    device: DeviceArguments,
+    pub device: DeviceArguments,
     /// Trajectories; default: 1024, reaction-diffusion 20.
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
@@ -48,10 +49,13 @@ pub struct BenchArguments {
     pub penalty: Option<PenaltyName>,
     /// Timed repetitions of each phase, after one that does not count.
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
-    repeats: usize,
+    pub repeats: usize,
+    /// Compare the training of so many members, of `--batch` windows each, with that of one member on as many windows.
+    #[arg(long, value_parser = at_least_one)]
+    members: Option<usize>,
     /// One JSON object per line and phase.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl BenchArguments {
@@ -60,11 +64,13 @@ impl BenchArguments {
         BUILT_INS.into_iter().find(|built_in| built_in.name == self.workload)
     }
 
-    fn batch(&self) -> usize {
+    /// Trajectories of a job.
+    pub fn batch(&self) -> usize {
         self.batch.unwrap_or_else(|| self.built_in().unwrap_or(&PENDULUM).batch)
     }
 
-    fn steps(&self) -> usize {
+    /// Intervals of a trajectory.
+    pub fn steps(&self) -> usize {
         self.steps.unwrap_or_else(|| self.built_in().unwrap_or(&PENDULUM).steps)
     }
 }
@@ -118,6 +124,9 @@ fn peak_memory() -> Option<usize> {
 
 /// Runs the command.
 pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+    if let Some(members) = arguments.members {
+        return bench_members::run(arguments, members);
+    }
     let sample = load(arguments)?;
     let (batch, steps) = (arguments.batch(), arguments.steps());
     let work = Work::new(&sample, batch, steps);
@@ -281,7 +290,7 @@ fn measure<R>(
 }
 
 /// The median of increasing numbers.
-fn median(sorted: &[f64]) -> f64 {
+pub fn median(sorted: &[f64]) -> f64 {
     let n = sorted.len();
     (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0
 }

@@ -6,6 +6,8 @@ use super::baselines::Baseline;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
+use super::retrain::Retrained;
+use super::row_figures::rows;
 use crate::data::config::SplitBy;
 use crate::device::Job;
 use crate::program::Weights;
@@ -35,6 +37,8 @@ pub struct Results {
     pub baselines: Option<Vec<Baseline>>,
     /// What is identified.
     pub identifiability: Option<Identifiability>,
+    /// The landscape with a network for each θ.
+    pub retrained: Option<Retrained>,
 }
 
 /// Writes figures and `report.html`; returns its path.
@@ -58,12 +62,15 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
+    if let Some(retrained) = &results.retrained {
+        sections.push(retrained.section(pipeline)?);
+    }
     // Single rows are no paths: those of a static model are shown where nothing integrates it.
-    if !pipeline.model.is_static() || results.forecasts.is_empty() {
-        sections.push(match &pipeline.model.grid {
-            Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
-            None => predictions(pipeline, results)?,
-        });
+    match &pipeline.model.grid {
+        _ if pipeline.model.is_static() && !results.forecasts.is_empty() => {}
+        _ if pipeline.model.is_static() => sections.push(rows(pipeline, results)?),
+        Some(grid) => sections.push(films(pipeline, results, [grid.rows, grid.columns])?),
+        None => sections.push(predictions(pipeline, results)?),
     }
     sections.extend(super::forecast::section(pipeline, results)?);
     remarks.extend(super::forecast::remarks(&results.forecasts));

@@ -104,6 +104,7 @@ fn heat_maps(
             y: HeatAxis::new(parameter(pipeline, rows.index), &rows.values),
             values: values.clone(),
             colours: if signed { Colours::Diverging } else { Colours::Sequential },
+            log: !signed && is_wide(values),
             zero: (signed && changes_sign(values))
                 .then(|| ZeroSet { label: format!("{label} = 0"), values: values.clone() }),
             label,
@@ -111,13 +112,23 @@ fn heat_maps(
             size: HEAT_MAP,
             ..HeatMap::default()
         };
-        let path = pipeline.out.join(format!("landscape-{}.svg", name.replace('/', "-")));
+        let path = pipeline.out.join(format!("landscape-{}.svg", name.replace('/', "-").replace(" + ", "-and-")));
         let svg = map.save(&path)?;
         Ok((path, Figure { caption: map.title, svg }))
     };
     // ‖f‖² does not depend on the network; only balance makes it worth a map.
     let balance = pipeline.model.objective.penalties.iter().any(|p| p.kind.ends_with("balance"));
     shown(pipeline, landscape).filter(|(name, _)| balance || name != "mean/physics_squared").map(draw).collect()
+}
+
+/// Values that span more than this factor are shown by their logarithm: one far corner of the box would else have all colours.
+const WIDE: f64 = 50.0;
+
+/// Whether positive values span more than a factor that colours can show.
+pub(super) fn is_wide(values: &[f64]) -> bool {
+    let finite = values.iter().filter(|v| v.is_finite());
+    let (least, most) = finite.fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    least > 0.0 && most > WIDE * least
 }
 
 fn changes_sign(values: &[f64]) -> bool {
@@ -132,6 +143,8 @@ pub(super) fn shown<'a>(pipeline: &Pipeline, landscape: &'a Landscape) -> impl I
     landscape.quantities.iter().filter(move |(name, values)| match name.as_str() {
         "objective" => !unweighted,
         "mean/correction_squared" => !acted,
+        // A parabola that needs no map.
+        prior if penalties.iter().any(|p| p.kind == "prior" && prior == format!("penalty/{}", p.name)) => false,
         _ => values.iter().any(|v| v.is_finite()),
     })
 }

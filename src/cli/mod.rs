@@ -3,6 +3,7 @@
 mod baseline_figures;
 mod baselines;
 mod bench;
+mod bench_members;
 mod check;
 mod device;
 mod devices;
@@ -20,6 +21,8 @@ mod members;
 mod penalties;
 mod pipeline;
 mod progress;
+mod retrain;
+mod row_figures;
 mod run;
 mod simulate;
 mod slice_figures;

@@ -5,6 +5,7 @@ use super::device::DeviceArguments;
 use super::lean::{Lean, with_all_penalties};
 use super::members::{save_members, stop_at_interrupt};
 use super::progress::Progress;
+use crate::data::Windows;
 use crate::data::npz::{Array, Element, write_npz};
 use crate::device::{Device, Precision, Trajectories};
 use crate::model::{Model, load_weights};
@@ -63,6 +64,8 @@ pub struct Pipeline {
     pub prepared: Prepared,
     /// What `[forecast]` integrates.
     pub forecasters: Vec<Forecaster>,
+    /// The windows that estimates use.
+    chosen: Windows,
     /// Folder of results.
     pub out: PathBuf,
     /// Seconds of each phase.
@@ -86,6 +89,7 @@ impl Pipeline {
         // Compiled before the long training that it comes after.
         study.reduced(&model)?;
         let forecasters = study.forecasters(&model)?;
+        study.retrain_axes(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -104,7 +108,9 @@ impl Pipeline {
         note_stability(&model, &prepared);
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
-        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, forecasters, out, timings })
+        let chosen = study.estimate.chosen(&prepared.dataset);
+        let arguments = arguments.clone();
+        Ok(Pipeline { study, arguments, model, device, prepared, forecasters, chosen, out, timings })
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -168,7 +174,7 @@ impl Pipeline {
     }
 
     /// One training run; checkpoint, metrics and weights of all members go to `folder`.
-    fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
+    pub(super) fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
         make_folder(folder)?;
         let stop = stop_at_interrupt();
         let (path, fingerprint) = (folder.join(CHECKPOINT), self.fingerprint());
@@ -245,10 +251,9 @@ impl Pipeline {
         Ok(Weights { members: 1, values: all.member(trained.first()).to_vec() })
     }
 
-    /// Test windows, or validation or training windows where there are none.
-    pub fn test_windows(&self) -> &crate::data::Windows {
-        let data = &self.prepared.dataset;
-        [&data.test, &data.validation].into_iter().find(|w| w.count > 0).unwrap_or(&data.train)
+    /// The windows that estimates, landscape and oracle use: test windows, unless the study says otherwise.
+    pub fn test_windows(&self) -> &Windows {
+        &self.chosen
     }
 
     /// The estimates that training yields by itself: of the study's mode, then of a transductive run beside it.
@@ -301,6 +306,11 @@ impl Pipeline {
         if self.free().len() > 1 { self.study.estimate.trajectories } else { usize::MAX }
     }
 
+    /// How many trajectories a landscape uses.
+    pub(super) fn landscape_trajectories(&self) -> usize {
+        self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories())
+    }
+
     /// Parameters that are neither fixed nor without a box.
     pub fn free(&self) -> Vec<usize> {
         (0..self.model.theta.len())
@@ -324,12 +334,12 @@ impl Pipeline {
             return Ok(None);
         }
         make_folder(&self.out)?;
-        let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
+        let most = self.landscape_trajectories();
         let windows = self.test_windows();
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
-        let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
+        let mut result = landscape(&sweep, &self.model.objective, &self.study.criteria(&self.model)?, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &mut result)?;
         self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));
         Ok(Some(result))
@@ -340,23 +350,27 @@ impl Pipeline {
         if !self.has_boxes() {
             return vec![None; criteria.len()];
         }
+        self.oracle().map_or(vec![None; criteria.len()], |oracle| oracle.minima(criteria))
+    }
+
+    /// The perfect correction on the windows that estimates use, where the data tell it.
+    pub(super) fn oracle(&self) -> Option<Oracle<'_>> {
         let (windows, episodes) = (self.test_windows(), &self.prepared.dataset.episodes);
         let of_truth = match &self.prepared.truth {
             // Frames of fields are few and their rates exact; trajectories have penalties at their stages.
             Some(truth) if self.model.grid.is_some() => Oracle::of_truth(&self.model, windows, episodes, truth),
             _ => None,
         };
-        let oracle = of_truth.or_else(|| Oracle::new(&self.model, windows, episodes));
-        oracle.map_or(vec![None; criteria.len()], |oracle| oracle.minima(criteria))
+        of_truth.or_else(|| Oracle::new(&self.model, windows, episodes))
     }
 }
 
-fn make_folder(folder: &Path) -> Result<(), Failure> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), Failure> {
     Ok(std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?)
 }
 
 /// Writes a landscape; its vectors are lent to the writer and come back, so that a large one is not copied.
-fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure> {
+pub(super) fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure> {
     let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
     let axes = landscape.axes.iter_mut().map(|a| (format!("axis/{}", a.name), vec![a.values.len()], &mut a.values));
     let quantities = landscape.quantities.iter_mut().map(|(name, values)| (name.clone(), shape.clone(), values));

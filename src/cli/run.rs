@@ -113,7 +113,9 @@ fn finish(
     let baselines = baselines(pipeline, &trained, &weights, &estimates)?;
     let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
     let forecasts = pipeline.forecasts(&weights, &base)?;
-    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, forecasts, baselines };
+    let retrained = pipeline.retrain(&weights, &base)?;
+    let results =
+        Results { trained, weights, estimates, oracles, landscape, identifiability, forecasts, baselines, retrained };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     print_forecasts(&results.forecasts);

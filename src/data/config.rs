@@ -128,7 +128,7 @@ impl Default for WindowConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
-    /// What is shared out. Default: episodes where there are three or more, otherwise time.
+    /// What is shared out. Default: of a static model rows; else episodes where there are three or more, otherwise time.
     pub by: Option<SplitBy>,
     /// Shares of training, validation and test; default 0.6, 0.2, 0.2. What is left of 1 is not used.
     pub ratios: Option<[f64; 3]>,
@@ -147,6 +147,9 @@ pub struct SplitConfig {
 pub enum SplitBy {
     /// Whole episodes, shuffled.
     Episode,
+    /// Rows of a static model, shuffled: what follows each other in a file is not related. Its default; `episode` keeps the
+    /// rows of a file together.
+    Row,
     /// The first part of every episode trains, the next validates, the last tests. No window crosses a boundary.
     Time,
     /// Windows, shuffled. Neighbours overlap, so that test windows hold frames of training windows: errors on them are no

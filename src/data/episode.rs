@@ -37,6 +37,21 @@ impl Episode {
     pub fn output_width(&self) -> usize {
         self.output_count * self.cells
     }
+
+    /// Every row as an episode of its own, named `NAME, row N` (from 0).
+    pub fn rows(&self) -> Vec<Episode> {
+        let (k, m) = (self.output_width(), self.input_count);
+        let row = |i: usize| Episode {
+            name: format!("{}, row {}", self.name, self.first_step + i),
+            outputs: self.outputs[i * k..(i + 1) * k].to_vec(),
+            inputs: self.inputs[i * m..(i + 1) * m].to_vec(),
+            time: self.time.as_ref().map(|time| vec![time[i]]),
+            len: 1,
+            first_step: self.first_step + i,
+            ..*self
+        };
+        (0..self.len).map(row).collect()
+    }
 }
 
 /// Reads the episodes a study asks for. `base` is the folder of the study; `override_path` is `--data`. The names are

@@ -21,11 +21,16 @@ pub struct SimulateConfig {
     /// without steps.
     #[serde(default)]
     pub initial: BTreeMap<String, Draw>,
-    /// Number of episodes.
+    /// Inputs of a static truth: member of the truth's input -> a draw, one per row. A truth with time has `fn control`.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Draw>,
+    /// Number of episodes; of a static truth, of rows.
     pub episodes: usize,
-    /// Frames per episode after the first.
+    /// Frames per episode after the first; a static truth has none.
+    #[serde(default)]
     pub steps: usize,
-    /// Time between frames.
+    /// Time between frames; not of a static truth.
+    #[serde(default)]
     pub dt: f64,
     /// Integration steps between frames; default 1.
     #[serde(default = "one")]
@@ -78,20 +83,41 @@ pub enum Noise {
 }
 
 impl SimulateConfig {
+    /// Whether rows without time are simulated: their inputs are drawn.
+    pub fn is_static(&self) -> bool {
+        !self.inputs.is_empty()
+    }
+
     /// Checks what can be checked without the model.
     pub fn validate(&self) -> Result<(), DataError> {
         let refuse = |key: &str, problem: String, remedy: &str| {
             Err(DataError::config(format!("simulate.{key}"), problem, remedy))
         };
-        for (key, value) in [("episodes", self.episodes), ("steps", self.steps), ("substeps", self.substeps)] {
+        for (key, value) in [("episodes", self.episodes), ("substeps", self.substeps)] {
             if value == 0 {
                 return refuse(key, "is 0".into(), "give at least 1");
             }
         }
-        if !(self.dt.is_finite() && self.dt > 0.0) {
-            return refuse("dt", format!("is {}", self.dt), "give a time above 0");
+        // Only the rows of a static truth have drawn inputs.
+        match self.is_static() {
+            true if self.steps > 0 || self.dt != 0.0 || !self.initial.is_empty() => {
+                let key = if self.steps > 0 {
+                    "steps"
+                } else if self.dt != 0.0 {
+                    "dt"
+                } else {
+                    "initial"
+                };
+                let problem = "inputs are drawn for the rows of a static truth, which has no time".to_string();
+                return refuse(key, problem, "remove it, or remove inputs and give the truth a fn control");
+            }
+            false if self.steps == 0 => return refuse("steps", "is 0".into(), "give at least 1"),
+            false if !(self.dt.is_finite() && self.dt > 0.0) => {
+                return refuse("dt", format!("is {}", self.dt), "give a time above 0");
+            }
+            _ => {}
         }
-        for (table, draws) in [("theta", &self.theta), ("initial", &self.initial)] {
+        for (table, draws) in [("theta", &self.theta), ("initial", &self.initial), ("inputs", &self.inputs)] {
             for (name, draw) in draws {
                 if let Some(problem) = draw.problem() {
                     return refuse(
@@ -102,8 +128,11 @@ impl SimulateConfig {
                 }
             }
         }
-        if let Some(name) = self.theta.iter().find(|(_, d)| matches!(d, Draw::Named(Distribution::Smooth(_)))) {
-            return refuse(&format!("theta.{}", name.0), "is smooth".into(), "parameters are numbers: use [low, high]");
+        for (table, draws) in [("theta", &self.theta), ("inputs", &self.inputs)] {
+            if let Some(name) = draws.iter().find(|(_, d)| matches!(d, Draw::Named(Distribution::Smooth(_)))) {
+                let remedy = "parameters and inputs are numbers: use [low, high]";
+                return refuse(&format!("{table}.{}", name.0), "is smooth".into(), remedy);
+            }
         }
         for (key, noise) in [("noise", &self.noise), ("input_noise", &self.input_noise)] {
             let deviations: Vec<f64> = match noise {

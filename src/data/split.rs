@@ -131,7 +131,10 @@ impl Parts {
         let ratios = config.ratios.unwrap_or(SplitConfig::DEFAULT_RATIOS);
         let default = if episodes.len() < 3 { SplitBy::Time } else { SplitBy::Episode };
         match config.by.unwrap_or(default) {
-            SplitBy::Episode => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
+            // Rows of a static model have become episodes.
+            SplitBy::Episode | SplitBy::Row => {
+                Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes))
+            }
             SplitBy::Time => Ok(Self::by_time(ratios, episodes)),
             // Shared out after they have been cut.
             SplitBy::Windows => Ok(Split { train: (0..episodes.len()).collect(), ..Split::default() }.parts(episodes)),

@@ -125,6 +125,27 @@ impl Windows {
         }
     }
 
+    /// Several sets of windows of one data set as one.
+    pub fn joined(parts: &[&Windows]) -> Windows {
+        let mut all = parts.first().map_or_else(Windows::default, |first| (*first).clone());
+        for part in parts.iter().skip(1) {
+            all.count += part.count;
+            all.above_max += part.above_max;
+            all.short_parts += part.short_parts;
+            all.episode.extend(&part.episode);
+            all.start.extend(&part.start);
+            for (to, from) in [
+                (&mut all.past, &part.past),
+                (&mut all.future, &part.future),
+                (&mut all.u, &part.u),
+                (&mut all.t0, &part.t0),
+            ] {
+                to.extend(from);
+            }
+        }
+        all
+    }
+
     /// Frames from the first of the history to the last predicted.
     pub fn frames(&self) -> usize {
         self.history + self.horizon

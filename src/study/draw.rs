@@ -12,12 +12,13 @@ const THETA: u32 = 0;
 const INITIAL: u32 = 1;
 const AMPLITUDE: u32 = 2;
 const PHASE: u32 = 3;
+const INPUTS: u32 = 4;
 
 /// Longest waves of a smooth field: so many periods at most fit along an axis.
 const PERIODS: isize = 2;
 
 /// Values of all episodes, `[episodes, names, cells]`: of `initial` a field for each name where the truth has a grid, else
-/// and of `theta` (`fields` is `None`) a number.
+/// and of `theta` and `inputs` (`fields` is `None`) a number.
 pub(super) fn draw_all(
     table: &str,
     draws: &BTreeMap<String, Draw>,
@@ -27,9 +28,17 @@ pub(super) fn draw_all(
     stream: &Stream,
 ) -> Result<Vec<f64>, PrepareError> {
     if let Some(unknown) = draws.keys().find(|k| !names.contains(k)) {
-        return Err(PrepareError::Truth(format!("{table}.{unknown}: the truth has {}", names.join(", "))));
+        return Err(PrepareError::Truth(format!(
+            "{table}.{unknown}: the truth does not have it\nhelp: it has {}",
+            names.join(", ")
+        )));
     }
-    let (cells, purpose) = (fields.map_or(1, Model::cells), if fields.is_some() { INITIAL } else { THETA });
+    let cells = fields.map_or(1, Model::cells);
+    let purpose = match table {
+        "initial" => INITIAL,
+        "inputs" => INPUTS,
+        _ => THETA,
+    };
     let mut values = Vec::with_capacity(episodes * names.len() * cells);
     for (member, name) in
         (0..episodes).flat_map(|e| names.iter().enumerate().map(move |(i, n)| (e * names.len() + i, n)))
@@ -42,7 +51,7 @@ pub(super) fn draw_all(
         let uniform = |cell: usize| stream.uniform(place(cell).0, place(cell).1);
         match draws.get(name) {
             None => {
-                let message = format!("{table}.{name} is not given; add a number or [low, high]");
+                let message = format!("{table}.{name} is not given\nhelp: add a number or [low, high]");
                 return Err(PrepareError::Truth(message));
             }
             Some(Draw::Constant(value)) => values.extend(std::iter::repeat_n(*value, cells)),

@@ -1,5 +1,6 @@
 //! `[estimate]`: what is minimised over θ, how, and how much is found out about the minimum.
 
+use crate::data::{Dataset, Windows};
 use serde::Deserialize;
 
 /// How the minimum is looked for.
@@ -17,13 +18,29 @@ pub enum EstimateMethod {
     Lbfgs,
 }
 
+/// A share of the windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// What the weights are fitted to.
+    Train,
+    /// What chooses among settings.
+    Validation,
+    /// What is looked at last.
+    Test,
+}
+
 /// `[estimate]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EstimateConfig {
     /// Names of penalties to minimise, each an estimate of its own; `penalties` for R alone, their weighted sum, `loss` for
-    /// L alone, `objective` for L + λR. Default: each penalty.
+    /// L alone, `objective` for L + λR, and `A + B` for several penalties in proportion to their weights, or equally where
+    /// none has a weight. Default: each penalty.
     pub criteria: Vec<String>,
+    /// The windows that estimates, landscape and perfect correction use, joined. Default: the test windows, or validation
+    /// or training windows where there are none.
+    pub windows: Vec<Share>,
     /// How the minimum is looked for.
     pub method: EstimateMethod,
     /// Grid points along each axis.
@@ -57,6 +74,7 @@ impl Default for EstimateConfig {
     fn default() -> Self {
         EstimateConfig {
             criteria: Vec::new(),
+            windows: Vec::new(),
             method: EstimateMethod::Auto,
             points: 400,
             starts: 8,
@@ -72,6 +90,20 @@ impl Default for EstimateConfig {
 }
 
 impl EstimateConfig {
+    /// The windows that an estimate uses.
+    pub fn chosen(&self, data: &Dataset) -> Windows {
+        let share = |share: &Share| match share {
+            Share::Train => &data.train,
+            Share::Validation => &data.validation,
+            Share::Test => &data.test,
+        };
+        let parts: Vec<&Windows> = self.windows.iter().map(share).filter(|w| w.count > 0).collect();
+        match parts.is_empty() {
+            true => [&data.test, &data.validation].into_iter().find(|w| w.count > 0).unwrap_or(&data.train).clone(),
+            false => Windows::joined(&parts),
+        }
+    }
+
     /// Whether a grid is used for so many free parameters.
     pub fn uses_grid(&self, free: usize) -> bool {
         match self.method {
@@ -100,7 +132,14 @@ impl EstimateConfig {
                 (message, format!("use estimate.points = {most} or fewer, or {other}"))
             })
         };
-        least("points", self.points, 2)
+        let twice = (1..self.windows.len()).any(|i| self.windows[..i].contains(&self.windows[i])).then(|| {
+            (
+                "estimate.windows names a share twice".to_string(),
+                "name each of train, validation, test once".to_string(),
+            )
+        });
+        twice
+            .or_else(|| least("points", self.points, 2))
             .or_else(|| least("starts", self.starts, 1))
             .or_else(|| least("steps", self.steps, 1))
             .or_else(|| least("trajectories", self.trajectories, 1))

@@ -4,9 +4,10 @@
 //! goes and drops the sums of a chunk before it starts the next.
 
 use super::basins::Basins;
-use super::sweep::{Sweep, sweep};
+use super::retrain::RetrainConfig;
+use super::sweep::{Criterion, Sweep, sweep};
 use crate::device::DeviceError;
-use crate::model::{Model, Objective, Observable};
+use crate::model::{Model, Objective, Observable, Sums};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub struct LandscapeConfig {
     /// Most trajectories used, evenly chosen from the data; default: those that the estimate uses, so that its minima and
     /// those of the landscape are the same.
     pub trajectories: Option<usize>,
+    /// The same landscape with a network trained for each θ; none unless it is asked for.
+    pub retrain: Option<RetrainConfig>,
 }
 
 /// How many points the axes of a landscape have.
@@ -83,43 +86,75 @@ pub struct Divergence {
 /// Name of the weighted sum of the penalties, R, as a quantity and as a criterion.
 pub const PENALTIES: &str = "penalties";
 
-/// Computes a landscape around `base` (the values of the parameters that do not vary).
+/// What a landscape shows of each point.
+pub(super) struct Quantities<'a> {
+    objective: &'a Objective,
+    /// R, where it is more than one penalty.
+    together: Option<Objective>,
+    /// Criteria that are sums of some penalties.
+    sums: Vec<&'a Criterion>,
+}
+
+impl<'a> Quantities<'a> {
+    /// The quantities of an objective, and those of `criteria` that are none of them by another name.
+    pub(super) fn new(objective: &'a Objective, criteria: &'a [Criterion]) -> Quantities<'a> {
+        let several = |o: &Objective| o.penalties.iter().filter(|p| p.weight > 0.0).count() > 1;
+        let together = objective.penalties_alone().filter(several);
+        Quantities { objective, together, sums: criteria.iter().filter(|c| c.name.contains('+')).collect() }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let first =
+            ["rmse", "objective"].into_iter().chain(self.together.as_ref().map(|_| PENALTIES)).map(String::from);
+        let sums = self.sums.iter().map(|c| c.name.clone());
+        let penalties = self.objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
+        let ingredients = Observable::BASE.iter().map(|o| format!("mean/{}", o.name()));
+        first.chain(sums).chain(penalties).chain(ingredients).collect()
+    }
+
+    /// One value for each name, from the sums of all trajectories and what their pairs measure.
+    pub(super) fn values(&self, sums: &Sums, pairs: &[f64]) -> Vec<f64> {
+        let of = |objective: &Objective| objective.terms(sums, pairs);
+        let terms = of(self.objective);
+        let first = [terms.loss.map_or(f64::NAN, f64::sqrt), terms.objective];
+        let together = self.together.as_ref().map(|o| of(o).objective);
+        let sums = self.sums.iter().map(|c| of(&c.objective).objective);
+        first.into_iter().chain(together).chain(sums).chain(terms.penalties).chain(terms.means).collect()
+    }
+}
+
+/// θ at a position of the grid of some axes, the last of which varies fastest; other parameters keep their value in `base`.
+pub(super) fn theta_at(axes: &[Axis], base: &[f64], position: usize) -> Vec<f64> {
+    let (mut theta, mut rest) = (base.to_vec(), position);
+    for axis in axes.iter().rev() {
+        theta[axis.index] = axis.values[rest % axis.values.len()];
+        rest /= axis.values.len();
+    }
+    theta
+}
+
+/// Computes a landscape around `base` (the values of the parameters that do not vary). Of `criteria`, those that are sums of
+/// penalties are quantities as well.
 pub fn landscape(
     setting: &Sweep,
     objective: &Objective,
+    criteria: &[Criterion],
     axes: Vec<Axis>,
     base: &[f64],
 ) -> Result<Landscape, DeviceError> {
-    let sizes: Vec<usize> = axes.iter().map(|a| a.values.len()).collect();
-    let count: usize = sizes.iter().product();
-    let together = objective.penalties_alone().filter(|o| o.penalties.iter().filter(|p| p.weight > 0.0).count() > 1);
-    let names = ["rmse", "objective"].into_iter().chain(together.as_ref().map(|_| PENALTIES)).map(String::from);
-    let penalties = objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
-    let ingredients = Observable::BASE.iter().map(|o| format!("mean/{}", o.name()));
+    let count: usize = axes.iter().map(|a| a.values.len()).product();
+    let shown = Quantities::new(objective, criteria);
     let mut quantities: Vec<(String, Vec<f64>)> =
-        names.chain(penalties).chain(ingredients).map(|n| (n, vec![f64::NAN; count])).collect();
+        shown.names().into_iter().map(|n| (n, vec![f64::NAN; count])).collect();
     let mut failures = vec![0.0; count];
     let mut first_failure = None;
-    let points = (0..count).map(|index| {
-        let mut theta = base.to_vec();
-        let mut rest = index;
-        for axis in axes.iter().rev() {
-            theta[axis.index] = axis.values[rest % axis.values.len()];
-            rest /= axis.values.len();
-        }
-        theta
-    });
-    sweep(setting, points, |index, theta, sums| {
+    sweep(setting, (0..count).map(|position| theta_at(&axes, base, position)), |index, theta, sums| {
         failures[index] = sums.failures as f64;
         if let (Some((sample, step)), None) = (sums.first_failure, &first_failure) {
             first_failure = Some(Divergence { theta: theta.to_vec(), sample, step });
         }
         if sums.failures == 0 {
-            let terms = sums.terms(objective, |_| 1.0);
-            let values = [terms.loss.map_or(f64::NAN, f64::sqrt), terms.objective];
-            let regulariser = together.as_ref().map(|o| sums.terms(o, |_| 1.0).objective);
-            let all = values.into_iter().chain(regulariser).chain(terms.penalties).chain(terms.means);
-            for (quantity, value) in quantities.iter_mut().zip(all) {
+            for (quantity, value) in quantities.iter_mut().zip(shown.values(&sums.total(), &sums.pairs)) {
                 quantity.1[index] = value;
             }
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Further minima count from this depth on, as a share of the rise from the least value to the median of the landscape.
 const DEPTH: f64 = 0.05;
 /// The same where the criterion has a kink: the points of a grid miss a sharp valley by different distances.
-const DEPTH_KINK: f64 = 0.2;
+pub(super) const DEPTH_KINK: f64 = 0.2;
 /// Most further minima reported.
 const MINIMA: usize = 3;
 
@@ -29,6 +29,13 @@ pub struct FurtherMinimum {
     pub curvature: Curvature,
 }
 
+/// Rise from the least to the median of the finite values.
+pub(super) fn rise(values: &[f64]) -> f64 {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.first().map_or(f64::MIN_POSITIVE, |least| (sorted[sorted.len() / 2] - least).max(f64::MIN_POSITIVE))
+}
+
 /// Minima of the landscape in other basins than the estimate's: θ, value, depth, share of the points.
 pub(super) fn further_minima(
     criterion: &Criterion,
@@ -44,10 +51,7 @@ pub(super) fn further_minima(
         name => format!("penalty/{name}"),
     };
     let Some(values) = landscape.quantity(&name) else { return Vec::new() };
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let Some(least) = sorted.first() else { return Vec::new() };
-    let range = (sorted[sorted.len() / 2] - least).max(f64::MIN_POSITIVE);
+    let range = rise(values);
     let sizes: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
     let basins = Basins::new(&sizes, values).at_least(if kinked { DEPTH_KINK } else { DEPTH } * range);
     // The point of the grid next to the estimate.

@@ -2,7 +2,8 @@
 
 use super::file::{Study, StudyError};
 use super::simulate::{Simulated, Truth, simulate_episodes};
-use crate::data::{DataConfig, DataError, Dataset, WindowConfig, Windows, load};
+use crate::data::config::SplitBy;
+use crate::data::{DataConfig, DataError, Dataset, Episode, WindowConfig, Windows, load};
 use crate::device::{DeviceError, Start, Trajectories};
 use crate::model::{Model, ModelError};
 use crate::program::Grid;
@@ -56,15 +57,23 @@ pub fn prepare(study: &Study, model: &Model, path: Option<&Path>) -> Result<Prep
             (load(config, study.base(), path, &model.outputs, &model.inputs, &grid)?, None)
         }
     };
+    let episodes = match apart(config, model) {
+        true => episodes.iter().flat_map(Episode::rows).collect(),
+        false => episodes,
+    };
     // A split file stands beside the data that it splits.
     let base = match path {
         Some(folder) if folder.is_dir() => folder,
         Some(file) => file.parent().unwrap_or(study.base()),
         None => study.base(),
     };
+    let timed = episodes.iter().any(|episode| episode.time.is_some());
     let mut dataset = Dataset::assemble(config, base, episodes)?;
     dataset.set_dt(study.spec.solver.dt);
+    // A row by itself does not tell how long its interval is: it was taken for 1.
+    let shift = if apart(config, model) && timed { 1.0 - study.spec.solver.dt } else { 0.0 };
     for windows in [&mut dataset.train, &mut dataset.validation, &mut dataset.test] {
+        windows.t0.iter_mut().for_each(|t0| *t0 += shift);
         windows.encode = model.window;
         windows.states = model.integrated_len();
         if !model.is_static() {
@@ -81,6 +90,11 @@ pub fn prepare(study: &Study, model: &Model, path: Option<&Path>) -> Result<Prep
     })
 }
 
+/// Whether each row is an episode of its own: those of a static model, unless the study keeps files together.
+fn apart(config: &DataConfig, model: &Model) -> bool {
+    model.is_static() && matches!(config.split.by, None | Some(SplitBy::Row))
+}
+
 /// `[data]` with the windows that the model needs: single rows, if it has no time.
 fn windowed(study: &Study, model: &Model) -> Result<DataConfig, PrepareError> {
     let mut config = study.section(&study.data, "data")?.clone();
@@ -90,6 +104,10 @@ fn windowed(study: &Study, model: &Model) -> Result<DataConfig, PrepareError> {
         true if config.window == default => config.window = WindowConfig { history: 0, horizon: 1, ..default },
         true if (config.window.history, config.window.horizon) != (0, 1) => {
             return refuse("a static model predicts single rows", "remove it, or set history = 0 and horizon = 1");
+        }
+        false if config.split.by == Some(SplitBy::Row) => {
+            let remedy = "use by = \"episode\" or by = \"time\"";
+            return Err(DataError::config("split.by", "rows of a model with time follow each other", remedy).into());
         }
         false if config.window.history == 0 => {
             return refuse("history is 0: rollouts start from an observation", "give at least 1");

@@ -4,8 +4,9 @@
 use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
+use super::retrain::{RetrainConfig, across};
 use super::sweep::Criterion;
-use crate::model::Model;
+use crate::model::{Model, Objective};
 
 /// Axes of a landscape unless the study names more.
 const MOST_AXES: usize = 4;
@@ -54,11 +55,22 @@ impl Study {
                 })?,
                 "loss" => objective.reweighted(1.0, |_, _| 0.0),
                 "objective" => objective.clone(),
+                sum if sum.contains('+') && self.summands(objective, sum).is_some() => {
+                    let counts = self.summands(objective, sum).unwrap_or_default();
+                    let weight = |i: usize| if counts.contains(&i) { objective.penalties[i].weight } else { 0.0 };
+                    let largest = counts.iter().map(|i| weight(*i)).fold(0.0, f64::max);
+                    objective.reweighted(0.0, |i, _| match largest > 0.0 {
+                        true => weight(i) / largest,
+                        false => f64::from(u8::from(counts.contains(&i))),
+                    })
+                }
                 _ => {
                     let known: Vec<&str> = objective.penalties.iter().map(|p| p.name.as_str()).collect();
                     let message = format!("estimate.criteria: `{name}` is no penalty of this study");
-                    let remedy =
-                        format!("use one of {}", [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", "));
+                    let remedy = format!(
+                        "use one of {}, or A + B",
+                        [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", ")
+                    );
                     return Err(setting(&self.path, message, &remedy));
                 }
             };
@@ -67,7 +79,12 @@ impl Study {
         names.into_iter().map(criterion).collect()
     }
 
-    /// The axes of the landscape: those that the study names, else the free parameters, of more than four the first.
+    /// Positions of the penalties that `A + B` names; `None` where one of them is none.
+    fn summands(&self, objective: &Objective, sum: &str) -> Option<Vec<usize>> {
+        sum.split('+').map(|name| objective.penalties.iter().position(|p| p.name == name.trim())).collect()
+    }
+
+    /// The axes of the landscape: those that the study names, else the free parameters, of more than [`MOST_AXES`] the first.
     pub fn axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
         let is_free = |i: &usize| {
             let [low, high] = model.theta_spec(*i).range();
@@ -96,21 +113,52 @@ impl Study {
             let message = format!("landscape.axes names {} twice", model.theta[indices[twice]]);
             return Err(setting(&self.path, message, "name every parameter once"));
         }
-        let points = self.points(&indices, model, &names(&indices))?;
-        Ok(indices.iter().zip(points).map(|(index, points)| Axis::across(model, *index, points)).collect())
-    }
-
-    /// Points of each axis, with all of them below [`MOST_POINTS`].
-    fn points(&self, axes: &[usize], model: &Model, names: &str) -> Result<Vec<usize>, StudyError> {
-        let refused =
-            |message: String, remedy: String| Err(setting(&self.path, format!("landscape.points: {message}"), &remedy));
-        let by_default = match axes.len() {
+        let by_default = match indices.len() {
             0 | 1 => 101,
             2 => 21,
             3 => 11,
             _ => 7,
         };
-        let points = match &self.landscape.points {
+        let given = ("landscape.points", &self.landscape.points, by_default);
+        let points = self.points(given, &indices, model, &names(&indices))?;
+        Ok(indices.iter().zip(points).map(|(index, points)| Axis::across(model, *index, points)).collect())
+    }
+
+    /// The axes of the retrained landscape, those of the landscape with other points; none where none is asked for.
+    pub fn retrain_axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
+        let Some(retrain) = &self.landscape.retrain else { return Ok(Vec::new()) };
+        let axes = self.axes(model)?;
+        let refused = |message: &str, remedy: &str| Err(setting(&self.path, message.into(), remedy));
+        if axes.is_empty() || axes.len() > 2 {
+            let message = format!("landscape.retrain: the landscape has {} axes", axes.len());
+            return refused(&message, "name one or two free parameters in landscape.axes");
+        }
+        let indices: Vec<usize> = axes.iter().map(|a| a.index).collect();
+        let names = axes.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+        let given = ("landscape.retrain.points", &retrain.points, RetrainConfig::POINTS);
+        let points = self.points(given, &indices, model, &names)?;
+        let axes = across(model, &axes, |place, _| points[place]);
+        let train = self.section(&self.train, "train")?;
+        if model.objective.needs_points() {
+            let message = "landscape.retrain: a penalty is a function of pairs, which are not compared";
+            return refused(message, "remove dependence and independence, or landscape.retrain");
+        }
+        match retrain.training(train, &axes).problem() {
+            Some((message, remedy)) => refused(&format!("landscape.retrain: {message}"), &remedy),
+            None => Ok(axes),
+        }
+    }
+
+    /// Points of each axis by a setting and its default, with all of them below [`MOST_POINTS`].
+    fn points(
+        &self,
+        (key, given, by_default): (&str, &Option<Points>, usize),
+        axes: &[usize],
+        model: &Model,
+        names: &str,
+    ) -> Result<Vec<usize>, StudyError> {
+        let refused = |message: String, remedy: String| Err(setting(&self.path, format!("{key}: {message}"), &remedy));
+        let points = match given {
             None => vec![by_default; axes.len()],
             Some(Points::Every(points)) => vec![*points; axes.len()],
             Some(Points::Each(points)) if points.len() == axes.len() => points.clone(),

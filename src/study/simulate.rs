@@ -72,7 +72,19 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
             return Err(PrepareError::Truth(message));
         }
     }
-    if !truth.inputs.is_empty() && truth.control.is_none() {
+    match (config.is_static(), truth.is_static()) {
+        (true, false) => {
+            let message = "inputs are drawn for a static truth, and this one has time\nhelp: remove inputs and give the truth \
+                           a fn control, or set [solver] method = \"static\"";
+            return Err(PrepareError::Truth(message.into()));
+        }
+        (false, true) => {
+            let message = "a static truth has no inputs to be evaluated at\nhelp: give inputs = { NAME = [low, high] }";
+            return Err(PrepareError::Truth(message.into()));
+        }
+        _ => {}
+    }
+    if !truth.is_static() && !truth.inputs.is_empty() && truth.control.is_none() {
         return Err(PrepareError::Truth("the truth takes Input but has no fn control that gives it".into()));
     }
     if config.input_noise.is_some() && model.inputs.is_empty() {
@@ -88,13 +100,20 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
     if let Some(warning) = stability.and_then(|s| s.warning(&truth, "data.simulate")) {
         tracing::warn!("{warning}");
     }
-    let start = draw_all("initial", &config.initial, &truth.state, Some(&truth), config.episodes, &stream)?;
+    let start = match truth.is_static() {
+        true => Vec::new(),
+        false => draw_all("initial", &config.initial, &truth.state, Some(&truth), config.episodes, &stream)?,
+    };
     let input_deviations = deviations("input_noise", config.input_noise.as_ref(), &truth.inputs)?;
     let deviations = deviations("noise", config.noise.as_ref(), &truth.outputs)?;
     let noise = Stream::new(config.seed, Purpose::Noise);
     let truth = Truth { model: truth, theta, deviations, noise };
     let run = Run { truth: &truth, config, device: Cpu::<f64>::new(&truth.model, DEFAULT_BUDGET) };
     let (mut outputs, mut inputs) = match truth.model.control {
+        _ if truth.model.is_static() => {
+            let rows = draw_all("inputs", &config.inputs, &truth.model.inputs, None, config.episodes, &stream)?;
+            (run.rows(&rows)?, rows)
+        }
         Some(_) => run.controlled(start)?,
         None => (run.free(&start)?, Vec::new()),
     };
@@ -135,6 +154,18 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The outputs `[episodes, k]` of a static truth at inputs `[episodes, m]`.
+    fn rows(&self, inputs: &[f64]) -> Result<Vec<f64>, PrepareError> {
+        let (model, count) = (&self.truth.model, self.config.episodes);
+        // Inputs stand at both ends of the interval that ends in the row.
+        let both = inputs.chunks_exact(model.inputs.len().max(1)).flat_map(|u| [u, u].concat()).collect();
+        let start = vec![0.0; count * model.integrated_len()];
+        // Rows are observed at time 0.
+        let t0 = vec![-model.spec.solver.dt; count];
+        let rows = Trajectories { inputs: both, t0, ..Trajectories::from_states(count, 1, start) };
+        Ok(self.simulate(&rows, 0, 0)?.predictions)
+    }
+
     /// Whole rollouts, some episodes at a time. Outputs `[episodes, frames, k]`.
     fn free(&self, start: &[f64]) -> Result<Vec<f64>, PrepareError> {
         let (model, config) = (&self.truth.model, self.config);
@@ -217,8 +248,10 @@ fn load_truth(study: &Study, config: &SimulateConfig) -> Result<Model, PrepareEr
     let mut spec =
         ModelSpec { solver: study.spec.solver.clone(), grid: study.spec.grid.clone(), ..ModelSpec::default() };
     spec.model.physics.clone_from(&config.truth);
-    spec.model.inputs = crate::model::Interpolation::Hold;
-    spec.solver.dt = config.dt;
+    if !config.is_static() {
+        spec.model.inputs = crate::model::Interpolation::Hold;
+        spec.solver.dt = config.dt;
+    }
     spec.solver.substeps = config.substeps;
     if let Some(name) = &config.method {
         let value = toml::Value::String(name.clone());

@@ -207,7 +207,7 @@ fn landscapes_have_r_and_name_the_first_divergence() {
     let block = [0, 1, 2];
     let axes = Study::parse(Path::new("t.toml"), toml.into(), false).unwrap().axes(&model).unwrap();
     let found =
-        landscape(&Sweep::new(&device, &weights, &trajectories, &block), &model.objective, axes, &[0.0]).unwrap();
+        landscape(&Sweep::new(&device, &weights, &trajectories, &block), &model.objective, &[], axes, &[0.0]).unwrap();
     let first = found.first_failure.clone().expect("squares of squares overflow");
     assert_eq!((first.theta[0], found.failures[0]), (-60.0, 3.0));
     assert!(first.sample == 0 && (2..12).contains(&first.step), "{first:?}");

@@ -178,7 +178,7 @@ fn the_other_valley_is_reported_with_its_basin() {
     let criteria = [penalty(&model, "least_action")];
     let estimates = estimate(&sweep, &criteria, &config(), 0).unwrap();
     let axes = vec![Axis::across(&model, 0, 49), Axis::across(&model, 2, 25)];
-    let map = landscape(&sweep, &model.objective, axes, &estimates[0].theta).unwrap();
+    let map = landscape(&sweep, &model.objective, &[], axes, &estimates[0].theta).unwrap();
     let oracles = [Some(vec![-0.4, 3.0, 0.3])];
     let known = Known { estimates: &estimates, oracles: &oracles, landscape: Some(&map), entries: 0.0 };
     let report = identify(&sweep, &criteria, &known, &config(), 0).unwrap();

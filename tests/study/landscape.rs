@@ -33,7 +33,8 @@ fn every_value_is_a_direct_one(model: &Model, device: &dyn Device) {
     let (ks, cs) = ([0.5, 0.8, 1.1, 1.4, 2.0], [0.0, 0.5, 0.9]);
     // k comes first on the grid although it comes second in θ.
     let axes = || vec![axis(1, "k", &ks), axis(0, "c", &cs)];
-    let make = |budget| landscape(&over(device, &case, &block, budget), &model.objective, axes(), &[9.0, 9.0]).unwrap();
+    let make =
+        |budget| landscape(&over(device, &case, &block, budget), &model.objective, &[], axes(), &[9.0, 9.0]).unwrap();
     let whole = make(1 << 30);
     // One point at a time, a few, all at once.
     for budget in [0, 30_000, 100_000] {
@@ -76,7 +77,7 @@ fn parameters_that_do_not_vary_keep_their_base() {
     let device = Cpu::<f64>::new(&model, 1 << 26);
     let block: Vec<u32> = (0..8).collect();
     let sweep = over(&device, &case, &block, 1 << 20);
-    let found = landscape(&sweep, &model.objective, vec![axis(1, "k", &[0.7, 1.3])], &[0.25, 9.0]).unwrap();
+    let found = landscape(&sweep, &model.objective, &[], vec![axis(1, "k", &[0.7, 1.3])], &[0.25, 9.0]).unwrap();
     let direct = [0.7, 1.3].map(|k| directly(&device, &case, &model.objective, &[0.25, k]).terms[0].objective);
     assert_eq!(found.quantity("objective").unwrap(), direct);
 }
@@ -93,7 +94,7 @@ fn points_that_diverge_hold_nan_and_a_count() {
     case.trajectories.start = greybox::device::Start::States(vec![0.0, -0.01, 0.5]);
     let device = Cpu::<f32>::new(&model, 1 << 26);
     let axes = vec![axis(0, "k", &[0.0, 8.0, 9.0])];
-    let found = landscape(&over(&device, &case, &[0, 0, 0], 1 << 20), &model.objective, axes, &[0.0]).unwrap();
+    let found = landscape(&over(&device, &case, &[0, 0, 0], 1 << 20), &model.objective, &[], axes, &[0.0]).unwrap();
     assert_eq!(found.failures, [0.0, 1.0, 1.0]);
     let rmse = found.quantity("rmse").unwrap();
     assert!(rmse[0].is_finite() && rmse[1].is_nan() && rmse[2].is_nan(), "{rmse:?}");
@@ -108,7 +109,7 @@ fn without_observations_there_is_no_rmse_but_there_are_penalties() {
     case.trajectories.targets = None;
     let device = Cpu::<f64>::new(&model, 1 << 26);
     let axes = vec![axis(0, "k", &[0.0, 1.0])];
-    let found = landscape(&over(&device, &case, &[0; 5], 1 << 20), &model.objective, axes, &[0.0]).unwrap();
+    let found = landscape(&over(&device, &case, &[0; 5], 1 << 20), &model.objective, &[], axes, &[0.0]).unwrap();
     assert!(found.quantity("rmse").unwrap().iter().all(|v| v.is_nan()));
     assert_eq!(found.minimum("rmse"), None);
     assert!(found.quantity("penalty/least_action").unwrap().iter().all(|v| v.is_finite() && *v > 0.0));
@@ -208,7 +209,7 @@ fn many_points_stream_through_jobs_of_bounded_size() {
     let largest = |points: usize| {
         let device = Watched(&cpu, AtomicUsize::new(0));
         let axes = vec![axis(0, "c", &share(points)), axis(1, "k", &share(points))];
-        let found = landscape(&over(&device, &case, &block, 60_000), &model.objective, axes, &[0.0, 0.0]).unwrap();
+        let found = landscape(&over(&device, &case, &block, 60_000), &model.objective, &[], axes, &[0.0, 0.0]).unwrap();
         (device.1.into_inner(), found)
     };
     let ((few, _), (many, found)) = (largest(40), largest(80));
