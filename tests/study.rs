@@ -17,10 +17,10 @@ mod methods;
 mod oracle;
 #[path = "study/paths.rs"]
 mod paths;
-#[path = "study/toy.rs"]
-mod toy;
 #[path = "study/profile.rs"]
 mod profile;
+#[path = "study/toy.rs"]
+mod toy;
 
 use common::{Case, model};
 use greybox::device::{Device, Evaluation, Job};

@@ -1,8 +1,8 @@
 //! `greybox bench`: times of compiling, forward passes, gradients and training steps.
 
-use super::{Failure, bench_members};
 use super::device::DeviceArguments;
 use super::workload::{BUILT_INS, BuiltIn, PENDULUM, Work, load};
+use super::{Failure, bench_members};
 use crate::device::{DescentState, Device, Precision, StepCost, Wanted};
 use crate::model::{Model, Objective, initialise};
 use crate::program::Weights;

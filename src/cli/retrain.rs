@@ -6,9 +6,7 @@ use super::pipeline::{Pipeline, make_folder, write_landscape};
 use crate::model::Scale;
 use crate::program::Weights;
 use crate::report::{Comparison, Draw, Figure, HeatAxis, MarkKind, Section, Side, SpaceMark, Table, number};
-use crate::study::{
-    Axis, Criterion, Landscape, LocalMinimum, Sweep, SumsGrid, across, retrained, thin, trajectories,
-};
+use crate::study::{Axis, Criterion, Landscape, LocalMinimum, SumsGrid, Sweep, across, retrained, thin, trajectories};
 use anyhow::{Context, anyhow};
 use std::time::Instant;
 
@@ -54,11 +52,12 @@ impl Pipeline {
         let (windows, most) = (self.test_windows(), self.landscape_trajectories());
         let (chosen, block) =
             thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
-        let own =
-            retrained(self.device.as_ref(), &chosen, (&trained.last, &members), axes.clone(), base).context("retrain")?;
+        let own = retrained(self.device.as_ref(), &chosen, (&trained.last, &members), axes.clone(), base)
+            .context("retrain")?;
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let adaptive = SumsGrid::adaptive(&sweep, axes.clone(), base)?;
-        let smooth = across(&self.model, &axes, |_, axis| axis.values.len().max(if axes.len() == 1 { 101 } else { 41 }));
+        let smooth =
+            across(&self.model, &axes, |_, axis| axis.values.len().max(if axes.len() == 1 { 101 } else { 41 }));
         let shared = SumsGrid::adaptive(&sweep, smooth.clone(), base)?;
         let perfect = self.oracle().map(|oracle| SumsGrid::perfect(&oracle, smooth.clone(), base));
         let finest = across(&self.model, &axes, |_, _| FINE[axes.len().min(FINE.len()) - 1]);
@@ -76,8 +75,11 @@ impl Pipeline {
             })
             .collect();
         let objective = &self.model.objective;
-        let mut result =
-            Retrained { retrained: own.landscape(objective, &criteria), adaptive: adaptive.landscape(objective, &criteria), minima };
+        let mut result = Retrained {
+            retrained: own.landscape(objective, &criteria),
+            adaptive: adaptive.landscape(objective, &criteria),
+            minima,
+        };
         make_folder(&self.out)?;
         write_landscape(&self.out.join("landscape-retrained.npz"), &mut result.retrained)?;
         let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
@@ -183,8 +185,9 @@ impl Retrained {
              these. Distances are those in the units of the parameters."
                 .into(),
         ];
-        let head =
-            ["criterion", "perfect correction", "adaptive", "distance", "retrained", "distance"].map(String::from).to_vec();
+        let head = ["criterion", "perfect correction", "adaptive", "distance", "retrained", "distance"]
+            .map(String::from)
+            .to_vec();
         let table = Some(Table { head, rows: self.rows() });
         Ok(Section { heading: "Retrained landscape".into(), text, figures, pairs: false, table })
     }

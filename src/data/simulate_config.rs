@@ -99,7 +99,13 @@ impl SimulateConfig {
         // Only the rows of a static truth have drawn inputs.
         match self.is_static() {
             true if self.steps > 0 || self.dt != 0.0 || !self.initial.is_empty() => {
-                let key = if self.steps > 0 { "steps" } else if self.dt != 0.0 { "dt" } else { "initial" };
+                let key = if self.steps > 0 {
+                    "steps"
+                } else if self.dt != 0.0 {
+                    "dt"
+                } else {
+                    "initial"
+                };
                 let problem = "inputs are drawn for the rows of a static truth, which has no time".to_string();
                 return refuse(key, problem, "remove it, or remove inputs and give the truth a fn control");
             }

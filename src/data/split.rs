@@ -121,7 +121,9 @@ impl Parts {
         let default = if episodes.len() < 3 { SplitBy::Time } else { SplitBy::Episode };
         match config.by.unwrap_or(default) {
             // Rows of a static model have become episodes.
-            SplitBy::Episode | SplitBy::Row => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
+            SplitBy::Episode | SplitBy::Row => {
+                Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes))
+            }
             SplitBy::Time => Ok(Self::by_time(ratios, episodes)),
         }
     }

@@ -28,7 +28,10 @@ pub(super) fn draw_all(
     stream: &Stream,
 ) -> Result<Vec<f64>, PrepareError> {
     if let Some(unknown) = draws.keys().find(|k| !names.contains(k)) {
-        return Err(PrepareError::Truth(format!("{table}.{unknown}: the truth does not have it\nhelp: it has {}", names.join(", "))));
+        return Err(PrepareError::Truth(format!(
+            "{table}.{unknown}: the truth does not have it\nhelp: it has {}",
+            names.join(", ")
+        )));
     }
     let cells = fields.map_or(1, Model::cells);
     let purpose = match table {

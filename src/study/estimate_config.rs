@@ -133,7 +133,10 @@ impl EstimateConfig {
             })
         };
         let twice = (1..self.windows.len()).any(|i| self.windows[..i].contains(&self.windows[i])).then(|| {
-            ("estimate.windows names a share twice".to_string(), "name each of train, validation, test once".to_string())
+            (
+                "estimate.windows names a share twice".to_string(),
+                "name each of train, validation, test once".to_string(),
+            )
         });
         twice
             .or_else(|| least("points", self.points, 2))

@@ -104,7 +104,8 @@ impl<'a> Quantities<'a> {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        let first = ["rmse", "objective"].into_iter().chain(self.together.as_ref().map(|_| PENALTIES)).map(String::from);
+        let first =
+            ["rmse", "objective"].into_iter().chain(self.together.as_ref().map(|_| PENALTIES)).map(String::from);
         let sums = self.sums.iter().map(|c| c.name.clone());
         let penalties = self.objective.penalties.iter().map(|p| format!("penalty/{}", p.name));
         let ingredients = Observable::BASE.iter().map(|o| format!("mean/{}", o.name()));

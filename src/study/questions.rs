@@ -67,8 +67,10 @@ impl Study {
                 _ => {
                     let known: Vec<&str> = objective.penalties.iter().map(|p| p.name.as_str()).collect();
                     let message = format!("estimate.criteria: `{name}` is no penalty of this study");
-                    let remedy =
-                        format!("use one of {}, or A + B", [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", "));
+                    let remedy = format!(
+                        "use one of {}, or A + B",
+                        [&known[..], &[PENALTIES, "loss", "objective"]].concat().join(", ")
+                    );
                     return Err(setting(&self.path, message, &remedy));
                 }
             };

@@ -3,7 +3,7 @@
 
 use super::basins::Basins;
 use super::landscape::{Axis, Landscape, Quantities, theta_at};
-use super::minima::{DEPTH_KINK, rise};
+use super::minima::{DEPTH, rise};
 use super::oracle::Oracle;
 use super::spline::Spline;
 use super::sweep::{Criterion, Sweep, sweep};
@@ -52,10 +52,12 @@ impl SumsGrid {
     /// Interpolated to other values of the same axes, inside of those that are there, by natural cubic splines along one
     /// axis after the other. Where a point is missing, so are those on the lines through it.
     pub fn finer(&self, axes: &[Axis]) -> SumsGrid {
-        let mut rows: Vec<[f64; WIDTH]> = self.sums.iter().map(|s| s.as_ref().map_or([f64::NAN; WIDTH], flat)).collect();
+        let mut rows: Vec<[f64; WIDTH]> =
+            self.sums.iter().map(|s| s.as_ref().map_or([f64::NAN; WIDTH], flat)).collect();
         let mut sizes: Vec<usize> = self.axes.iter().map(|a| a.values.len()).collect();
         for (place, (from, to)) in self.axes.iter().zip(axes).enumerate() {
-            let (before, behind): (usize, usize) = (sizes[..place].iter().product(), sizes[place + 1..].iter().product());
+            let (before, behind): (usize, usize) =
+                (sizes[..place].iter().product(), sizes[place + 1..].iter().product());
             let places: Vec<f64> = to.values.iter().map(|value| between(&from.values, *value)).collect();
             let mut next = vec![[f64::NAN; WIDTH]; before * places.len() * behind];
             for (b, r) in (0..before).flat_map(|b| (0..behind).map(move |r| (b, r))) {
@@ -89,18 +91,21 @@ impl SumsGrid {
         Landscape { axes: self.axes.clone(), quantities, failures, first_failure: None }
     }
 
-    /// The local minima of a criterion, the deepest first, without ripples shallower than a fifth of the rise from the least
+    /// The local minima of a criterion, the deepest first, without ripples shallower than a twentieth of the rise from the least
     /// to the median value.
     pub fn minima(&self, criterion: &Criterion) -> Vec<LocalMinimum> {
-        let value = |s: &Option<Sums>| {
-            s.as_ref().map_or(f64::NAN, |sums| criterion.objective.evaluate(sums, &[]).0.objective)
-        };
+        let value =
+            |s: &Option<Sums>| s.as_ref().map_or(f64::NAN, |sums| criterion.objective.evaluate(sums, &[]).0.objective);
         let values: Vec<f64> = self.sums.iter().map(value).collect();
         let sizes: Vec<usize> = self.axes.iter().map(|a| a.values.len()).collect();
         let rise = rise(&values);
-        let basins = Basins::new(&sizes, &values).at_least(DEPTH_KINK * rise);
+        let basins = Basins::new(&sizes, &values).at_least(DEPTH * rise);
         let found = basins.minima.iter().map(|minimum| {
-            let theta = theta_at(&self.axes, &vec![0.0; self.axes.iter().map(|a| a.index + 1).max().unwrap_or(0)], minimum.position);
+            let theta = theta_at(
+                &self.axes,
+                &vec![0.0; self.axes.iter().map(|a| a.index + 1).max().unwrap_or(0)],
+                minimum.position,
+            );
             let at = self.axes.iter().map(|axis| theta[axis.index]).collect();
             LocalMinimum { at, value: minimum.value, depth: (minimum.depth() / rise).min(1.0) }
         });

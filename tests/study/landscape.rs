@@ -33,7 +33,8 @@ fn every_value_is_a_direct_one(model: &Model, device: &dyn Device) {
     let (ks, cs) = ([0.5, 0.8, 1.1, 1.4, 2.0], [0.0, 0.5, 0.9]);
     // k comes first on the grid although it comes second in θ.
     let axes = || vec![axis(1, "k", &ks), axis(0, "c", &cs)];
-    let make = |budget| landscape(&over(device, &case, &block, budget), &model.objective, &[], axes(), &[9.0, 9.0]).unwrap();
+    let make =
+        |budget| landscape(&over(device, &case, &block, budget), &model.objective, &[], axes(), &[9.0, 9.0]).unwrap();
     let whole = make(1 << 30);
     // One point at a time, a few, all at once.
     for budget in [0, 30_000, 100_000] {

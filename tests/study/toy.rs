@@ -57,10 +57,14 @@ fn orthogonality_and_balance_together_have_two_minima_and_a_prior_leaves_one() {
     let study = study(&[]);
     let model = study.model().unwrap();
     let criteria = study.criteria(&model).unwrap();
-    assert_eq!(criteria.iter().map(|c| c.name.as_str()).collect::<Vec<_>>()[..2], ["orthogonality + balance", "penalties"]);
+    assert_eq!(
+        criteria.iter().map(|c| c.name.as_str()).collect::<Vec<_>>()[..2],
+        ["orthogonality + balance", "penalties"]
+    );
     let windows = even(&model, 64);
     let oracle = Oracle::new(&model, &windows, &[]).unwrap();
-    let value = |at: [f64; 2], criterion: usize| criteria[criterion].objective.evaluate(&oracle.sums(&at), &[]).0.objective;
+    let value =
+        |at: [f64; 2], criterion: usize| criteria[criterion].objective.evaluate(&oracle.sums(&at), &[]).0.objective;
     for minimum in [[1.0, 0.0], [1.0, FRAC_PI_2]] {
         assert!(value(minimum, 0) < 1e-12, "{minimum:?}");
     }
@@ -149,7 +153,12 @@ fn a_retrained_landscape_has_the_loss_of_each_member_at_its_theta() {
             expected += map.quantity("rmse").unwrap()[0].powi(2) / 2.0;
         }
         let sums = sums.unwrap();
-        assert_close("loss", &[sums.squared_error / sums.present], &[expected], Tolerance { relative: 1e-12, absolute: 0.0 });
+        assert_close(
+            "loss",
+            &[sums.squared_error / sums.present],
+            &[expected],
+            Tolerance { relative: 1e-12, absolute: 0.0 },
+        );
     }
 }
 
@@ -177,8 +186,7 @@ fn rows_of_a_file_are_windows() {
         assert_eq!(*y, 2.0 * train.inputs[2 * row + 1]);
     }
     let prepared = of(&["data.split={ by = \"episode\", ratios = [0.34, 0.33, 0.33] }"]).unwrap();
-    let hundreds: std::collections::BTreeSet<i64> =
-        prepared.train.inputs.iter().map(|x| (*x / 100.0) as i64).collect();
+    let hundreds: std::collections::BTreeSet<i64> = prepared.train.inputs.iter().map(|x| (*x / 100.0) as i64).collect();
     assert_eq!((prepared.train.count, hundreds.len()), (10, 1), "one file trains");
     std::fs::remove_dir_all(&folder).unwrap();
 }
