@@ -8,9 +8,9 @@ use super::sweep::Criterion;
 use serde::Serialize;
 
 /// Further minima count from this depth on, as a share of the rise from the least value to the median of the landscape.
-const DEPTH: f64 = 0.05;
+pub(super) const DEPTH: f64 = 0.05;
 /// The same where the criterion has a kink: the points of a grid miss a sharp valley by different distances.
-pub(super) const DEPTH_KINK: f64 = 0.2;
+const DEPTH_KINK: f64 = 0.2;
 /// Most further minima reported.
 const MINIMA: usize = 3;
 

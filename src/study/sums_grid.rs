@@ -3,7 +3,7 @@
 
 use super::basins::Basins;
 use super::landscape::{Axis, Landscape, Quantities, theta_at};
-use super::minima::{DEPTH_KINK, rise};
+use super::minima::{DEPTH, rise};
 use super::oracle::Oracle;
 use super::spline::Spline;
 use super::sweep::{Criterion, Sweep, sweep};
@@ -91,7 +91,7 @@ impl SumsGrid {
         Landscape { axes: self.axes.clone(), quantities, failures, first_failure: None }
     }
 
-    /// The local minima of a criterion, the deepest first, without ripples shallower than a fifth of the rise from the least
+    /// The local minima of a criterion, the deepest first, without ripples shallower than a twentieth of the rise from the least
     /// to the median value.
     pub fn minima(&self, criterion: &Criterion) -> Vec<LocalMinimum> {
         let value =
@@ -99,7 +99,7 @@ impl SumsGrid {
         let values: Vec<f64> = self.sums.iter().map(value).collect();
         let sizes: Vec<usize> = self.axes.iter().map(|a| a.values.len()).collect();
         let rise = rise(&values);
-        let basins = Basins::new(&sizes, &values).at_least(DEPTH_KINK * rise);
+        let basins = Basins::new(&sizes, &values).at_least(DEPTH * rise);
         let found = basins.minima.iter().map(|minimum| {
             let theta = theta_at(
                 &self.axes,
