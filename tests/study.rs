@@ -1,5 +1,7 @@
 //! Studies: the file, estimates, landscapes, the oracle.
 
+#[path = "study/baselines.rs"]
+mod baselines;
 mod common;
 #[path = "study/estimate.rs"]
 mod estimate;
@@ -11,6 +13,8 @@ mod file;
 mod identify;
 #[path = "study/landscape.rs"]
 mod landscape;
+#[path = "study/measured.rs"]
+mod measured;
 #[path = "study/methods.rs"]
 mod methods;
 #[path = "study/oracle.rs"]

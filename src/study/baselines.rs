@@ -32,6 +32,9 @@ pub struct BaselinesConfig {
     pub network: Option<PathBuf>,
 }
 
+/// Windows that a fit of physics without a grid uses at least, where there are as many.
+const LIGHT_WINDOWS: usize = 1000;
+
 /// The reduced models of a study.
 pub struct Reduced {
     /// Without networks.
@@ -149,10 +152,16 @@ pub fn fit_physics(
     let model = device.model();
     let windows = windows_for(model, &dataset.train);
     let all = trajectories(&windows, &dataset.residual_scale);
+    let mut config = config.clone();
+    if model.grid.is_none() {
+        // Physics without networks costs little, and a baseline must not be weak for want of search.
+        config.trajectories = config.trajectories.max(LIGHT_WINDOWS);
+        (config.starts, config.steps) = (config.starts.max(8), config.steps.max(100));
+    }
     let (chosen, block) = thin(&all, &windows.blocks(), config.trajectories);
     let weights = Weights::zeros(&model.weights, 1);
     let criteria = [Criterion { name: "loss".into(), objective: model.objective.reweighted(1.0, |_, _| 0.0) }];
-    let found = estimate(&Sweep::new(device, &weights, &chosen, &block), &criteria, config, seed)?;
+    let found = estimate(&Sweep::new(device, &weights, &chosen, &block), &criteria, &config, seed)?;
     Ok(found.into_iter().next().unwrap_or_else(|| Estimate {
         criterion: "loss".into(),
         theta: (0..model.theta.len()).map(|i| model.theta_spec(i).at(0.5)).collect(),

@@ -139,3 +139,62 @@ fn a_split_by_time_cuts_every_episode_and_no_window_crosses_a_cut() {
     assert_eq!((ends(&data.validation, 0), ends(&data.validation, 1)), ((10, 16), (20, 32)));
     assert_eq!((ends(&data.test, 0), ends(&data.test, 1)), ((16, 20), (32, 40)));
 }
+
+#[test]
+fn relative_time_begins_at_every_initial_observation() {
+    let data = |time: &str| {
+        let toml = format!(
+            "window = {{ history = 2, horizon = 3, {time} }}\nsplit = {{ by = \"time\", ratios = [1.0, 0.0, 0.0] }}"
+        );
+        Dataset::assemble(&config(&toml), Path::new("."), vec![numbered(0, 8)]).unwrap().train
+    };
+    let (absolute, relative) = (data("stride = 1"), data("time = \"relative\""));
+    assert_eq!(
+        (absolute.t0.as_slice(), relative.t0.as_slice()),
+        ([1.0, 2.0, 3.0, 4.0].as_slice(), [0.0; 4].as_slice())
+    );
+    assert_eq!(Windows { t0: relative.t0.clone(), ..absolute }, relative);
+}
+
+/// Every window of the episodes is in one part, and only the training windows count in a normalisation.
+#[test]
+fn a_split_of_windows_shuffles_them_and_leaves_none_out() {
+    let toml = "window = { history = 1, horizon = 3, stride = 1 }\nsplit = { by = \"windows\", ratios = [0.8, 0.1, 0.1], seed = 4 }";
+    let episodes = || vec![numbered(0, 33), numbered(1, 13)];
+    let data = Dataset::assemble(&config(toml), Path::new("."), episodes()).unwrap();
+    let parts = [&data.train, &data.validation, &data.test];
+    assert_eq!(parts.map(|w| w.count), [32, 4, 4]);
+    let mut all: Vec<(u32, u32)> =
+        parts.iter().flat_map(|w| w.episode.iter().copied().zip(w.start.iter().copied())).collect();
+    let shuffled = all.clone();
+    all.sort_unstable();
+    assert_ne!(all, shuffled);
+    let expected: Vec<(u32, u32)> = (0..30).map(|s| (0, s)).chain((0..10).map(|s| (1, s))).collect();
+    assert_eq!(all, expected);
+    for windows in parts {
+        for w in 0..windows.count {
+            let first = f64::from(1000 * windows.episode[w] + windows.start[w]);
+            assert_eq!(windows.past[w], first);
+            assert_eq!(windows.future[3 * w..3 * w + 3], [first + 1.0, first + 2.0, first + 3.0]);
+            assert_eq!((windows.u[4 * w], windows.t0[w]), (-first, f64::from(windows.start[w])));
+        }
+    }
+    let other = Dataset::assemble(&config(&toml.replace("seed = 4", "seed = 5")), Path::new("."), episodes()).unwrap();
+    assert_ne!(other.test.start, data.test.start);
+    let few = Dataset::assemble(&config(toml), Path::new("."), vec![numbered(0, 5)]).unwrap_err().to_string();
+    assert!(few.contains("2 windows are too few"), "{few}");
+}
+
+#[test]
+fn a_bootstrap_draws_episodes_or_stretches_of_a_few() {
+    let cut = |episodes: usize| {
+        let all: Vec<Episode> = (0..episodes).map(|e| numbered(e, 12)).collect();
+        let parts: Vec<Part> = (0..episodes).map(|episode| Part { episode, steps: 0..12 }).collect();
+        let setting = WindowConfig { history: 1, horizon: 3, ..WindowConfig::default() };
+        Windows::cut(&all, &parts, &setting, None).unwrap()
+    };
+    let many = cut(5);
+    assert_eq!(many.blocks(), many.episode);
+    // Nine windows of four frames start in three stretches of each episode.
+    assert_eq!(cut(2).blocks(), [0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5]);
+}
