@@ -18,7 +18,7 @@ pub struct SimulateConfig {
     pub theta: BTreeMap<String, Draw>,
     /// First states: state member -> a number, `[low, high]`, or `{ normal = [mean, standard deviation] }`, drawn per
     /// episode. On a grid every cell is drawn independently of the others, and `{ smooth = [low, high] }` gives a field
-    /// without steps.
+    /// without steps. `{ pulse = [narrow, wide] }` and `{ ring = [inner, outer] }` see [`Distribution`].
     #[serde(default)]
     pub initial: BTreeMap<String, Draw>,
     /// Number of episodes.
@@ -43,7 +43,7 @@ pub struct SimulateConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a number, [low, high], { normal = [mean, standard deviation] }, or { smooth = [low, high] }"
+    expecting = "expected a number, [low, high], or one of { normal = [mean, standard deviation] }, { smooth = [low, high] }, { ring = [inner, outer] }, { pulse = [narrow, wide] }"
 )]
 pub enum Draw {
     /// Always this number.
@@ -63,6 +63,12 @@ pub enum Distribution {
     /// Of fields: a random sum of the longest waves that fit onto the grid periodically, stretched so that its least cell
     /// is `low` and its largest `high`.
     Smooth([f64; 2]),
+    /// Of first states without a grid: all members that have it are one vector, a point of the cube from -1 to 1 stretched
+    /// to a length between `inner` and `outer`.
+    Ring([f64; 2]),
+    /// Of fields: exp(-r²/w) around a cell, w being uniform between `narrow` and `wide`, in units of length squared, and the
+    /// cell between 5/16 and 5/8 of each axis.
+    Pulse([f64; 2]),
 }
 
 /// Standard deviation of observation noise.
@@ -95,7 +101,7 @@ impl SimulateConfig {
                     return refuse(
                         &format!("{table}.{name}"),
                         problem,
-                        "see the forms number, [low, high], normal, smooth",
+                        "see the forms number, [low, high], normal, smooth, ring, pulse",
                     );
                 }
             }
@@ -105,8 +111,15 @@ impl SimulateConfig {
             Some(Noise::Same(value)) => vec![*value],
             Some(Noise::PerOutput(values)) => values.values().copied().collect(),
         };
-        if let Some(name) = self.theta.iter().find(|(_, d)| matches!(d, Draw::Named(Distribution::Smooth(_)))) {
-            return refuse(&format!("theta.{}", name.0), "is smooth".into(), "parameters are numbers: use [low, high]");
+        let of_states = |draw: &Draw| match draw {
+            Draw::Named(Distribution::Smooth(_)) => Some("smooth"),
+            Draw::Named(Distribution::Ring(_)) => Some("a ring"),
+            Draw::Named(Distribution::Pulse(_)) => Some("a pulse"),
+            _ => None,
+        };
+        if let Some((name, shape)) = self.theta.iter().find_map(|(name, draw)| Some((name, of_states(draw)?))) {
+            let remedy = "parameters are numbers: use [low, high]";
+            return refuse(&format!("theta.{name}"), format!("is {shape}"), remedy);
         }
         match deviations.iter().find(|value| !(value.is_finite() && **value >= 0.0)) {
             Some(value) => refuse("noise", format!("{value} is no standard deviation"), "give numbers of 0 or more"),
@@ -120,15 +133,25 @@ impl Draw {
         let numbers = match self {
             Self::Constant(value) => [*value; 2],
             Self::Uniform(bounds) => *bounds,
-            Self::Named(Distribution::Normal(numbers) | Distribution::Smooth(numbers)) => *numbers,
+            Self::Named(
+                Distribution::Normal(numbers)
+                | Distribution::Smooth(numbers)
+                | Distribution::Ring(numbers)
+                | Distribution::Pulse(numbers),
+            ) => *numbers,
         };
         match (self, numbers) {
             (_, [a, b]) if !(a.is_finite() && b.is_finite()) => Some("is not finite".into()),
-            (Self::Uniform(_) | Self::Named(Distribution::Smooth(_)), [low, high]) if low > high => {
-                Some(format!("low {low} is above high {high}"))
-            }
             (Self::Named(Distribution::Normal(_)), [_, deviation]) if deviation < 0.0 => {
                 Some(format!("the standard deviation {deviation} is below 0"))
+            }
+            (Self::Constant(_) | Self::Named(Distribution::Normal(_)), _) => None,
+            (_, [low, high]) if low > high => Some(format!("low {low} is above high {high}")),
+            (Self::Named(Distribution::Ring(_)), [inner, _]) if inner < 0.0 => {
+                Some(format!("the inner radius {inner} is below 0"))
+            }
+            (Self::Named(Distribution::Pulse(_)), [narrow, _]) if narrow <= 0.0 => {
+                Some(format!("the width {narrow} is not above 0"))
             }
             _ => None,
         }
