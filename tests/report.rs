@@ -7,8 +7,8 @@ mod slices;
 
 use greybox::report::{
     Band, Colours, Draw, EstimateRow, Example, Figure, FilmStrip, HeatAxis, HeatMap, Ingredient, Landscape, Levels,
-    LineFigure, Mark, MarkKind, Plot, PointMark, Report, Section, Series, Size, Table, Trace, TrainingCurve,
-    Trajectories, ZeroSet, contours,
+    LineFigure, Mark, MarkKind, PairFigure, Plot, PointMark, Region, Report, Section, Series, Size, Table, Trace,
+    TrainingCurve, Trajectories, ZeroSet, contours,
 };
 
 /// Lists of values that have broken a plotting program before.
@@ -318,4 +318,21 @@ fn film_strips_take_any_values() {
         }
     }
     check(&FilmStrip::default());
+}
+
+#[test]
+fn regions_over_two_parameters_take_any_values() {
+    for values in awkward() {
+        let line: Vec<(f64, f64)> = values.iter().copied().zip(values.iter().rev().copied()).collect();
+        for log in [false, true] {
+            let axis = HeatAxis { label: "k".into(), values: Vec::new(), log };
+            let region =
+                Region { name: "loss".into(), outline: vec![line.clone()], paths: vec![line.clone(), Vec::new()] };
+            let marks = values.iter().map(|v| PointMark::new("truth", *v, 1.0, MarkKind::Truth)).collect();
+            let (x, regions) = (axis.clone(), vec![region]);
+            let svg = check(&PairFigure { x, y: axis, regions, marks, ..PairFigure::default() });
+            assert!(svg.contains(">\nloss\n<"), "{svg}");
+        }
+    }
+    check(&PairFigure::default());
 }

@@ -1,5 +1,7 @@
 //! Training: the same numbers from the same seed whatever happens, the optimiser, draws of θ, what diverges.
 
+#[path = "training/command.rs"]
+mod command;
 mod common;
 #[path = "training/draws.rs"]
 mod draws;

@@ -33,7 +33,8 @@ pub fn sections(pipeline: &Pipeline, results: &Results) -> Result<Vec<Section>, 
     let explained = format!(
         "Each profile takes a criterion over one parameter while all others are put where the criterion is least. Where it \
          stays below the 95 % limit, the parameter may lie: for the prediction error the limit is the likelihood ratio's with \
-         {} independent observations, for a penalty it comes from the spread of its rise between resamples of episodes.",
+         {} independent observations, for a penalty it comes from the spread of its rise between resamples of episodes. Bias \
+         is counted in half-widths of the interval, from the truth where it is known, else from the perfect correction g.",
         number(found.entries)
     );
     Ok(vec![
@@ -151,14 +152,36 @@ fn pair_figures(pipeline: &Pipeline, found: &Identifiability) -> Result<Vec<Figu
             marks,
             size: SQUARE,
         };
-        let path = pipeline.out.join(format!("regions-{x}-{y}.svg"));
+        let shown = format!("regions-{x}-{y}");
+        let path = pipeline.out.join(format!("{shown}.svg"));
         let caption = format!(
             "{title} by each criterion: the ellipse of its curvature, where it has one, and thin lines along the profiles as \
              far as they stay below the limit."
         );
         figures.push(Figure { caption, svg: figure.save(&path)? });
+        // An ellipse that is a dot among the others is shown on its own.
+        for (i, region) in figure.regions.iter().enumerate().filter(|(_, r)| is_small(r, &specs)) {
+            let closer = PairFigure {
+                title: format!("{title} by {}", region.name),
+                regions: vec![region.clone()],
+                marks: vec![figure.marks[figure.marks.len() - found.criteria.len() + i].clone()],
+                ..figure.clone()
+            };
+            let path = pipeline.out.join(format!("{shown}-{}.svg", file_name(&region.name)));
+            let caption = format!("The region by {} alone, closer.", region.name);
+            figures.push(Figure { caption, svg: closer.save(&path)? });
+        }
     }
     Ok(figures)
+}
+
+/// Whether a region has an outline, smaller than a fifth of the box.
+fn is_small(region: &Region, specs: &[ThetaSpec; 2]) -> bool {
+    let reach = |k: usize| {
+        let units = region.outline.iter().flatten().map(|p| specs[k].unit([p.0, p.1][k]));
+        units.fold((f64::MAX, f64::MIN), |(low, high), u| (low.min(u), high.max(u)))
+    };
+    !region.outline.is_empty() && (0..2).all(|k| reach(k).1 - reach(k).0 < 0.2)
 }
 
 /// The part of a profile below its limit, in the plane of two parameters.
@@ -207,7 +230,7 @@ fn table(pipeline: &Pipeline, found: &Identifiability) -> Table {
         let edge = if c.edges.contains(&index) { " (edge)" } else { "" };
         vec![
             c.criterion.clone(),
-            parameter(pipeline, index),
+            pipeline.model.theta[index].clone(),
             format!("{}{edge}", number(c.theta[index])),
             range(c.profiles[j].interval),
             range(c.bootstrap.as_ref().map(|ends| ends[j])),
@@ -223,12 +246,12 @@ fn table(pipeline: &Pipeline, found: &Identifiability) -> Table {
             "criterion",
             "parameter",
             "minimum",
-            "95 % by profile",
-            "by bootstrap",
-            "by curvature",
+            "profile, 95 %",
+            "bootstrap",
+            "curvature",
             "truth",
-            "perfect correction",
-            "bias, half intervals",
+            "perfect g",
+            "bias",
         ]
         .map(String::from)
         .to_vec(),

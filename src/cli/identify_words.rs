@@ -42,32 +42,42 @@ fn of_parameter(found: &Identifiability, j: usize) -> String {
     };
     let (yes, no): (Vec<&Identified>, Vec<&Identified>) = found.criteria.iter().partition(|c| settles(c, j));
     let yes: Vec<String> = yes.into_iter().map(value).collect();
-    let no: Vec<String> = no.into_iter().map(|c| format!("{} {}", who(c), leaves(c, j))).collect();
+    // Criteria that say the same are named together.
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for criterion in no {
+        let says = leaves(criterion, j);
+        match groups.iter_mut().find(|(known, _)| *known == says) {
+            Some((_, names)) => names.push(who(criterion)),
+            None => groups.push((says, vec![who(criterion)])),
+        }
+    }
+    let no: Vec<String> = groups.iter().map(|(says, names)| says.replace("WHO", &list(names))).collect();
     let first = match yes.is_empty() {
         true => format!("{name} is identified by none of the criteria"),
         false => format!("{name} is identified by {}", list(&yes)),
     };
-    if no.is_empty() { format!("{first}.") } else { format!("{first}; {}.", list(&no)) }
+    if no.is_empty() { format!("{first}.") } else { format!("{first}. It {}.", no.join("; it ")) }
 }
 
-/// What a criterion that does not settle a parameter says about it.
+/// What a criterion that does not settle a parameter says about it; `WHO` stands for the criterion.
 fn leaves(criterion: &Identified, j: usize) -> String {
     let profile = &criterion.profiles[j];
-    let share = 100.0 * profile.share;
-    let Some((low, high)) = profile.interval else { return "cannot tell, for want of a second episode".into() };
+    let Some((low, high)) = profile.interval else {
+        return "cannot be judged by WHO, for want of a second episode".into();
+    };
     if criterion.edges.contains(&profile.parameter) {
-        return "presses it against the end of its box, so that its minimum may lie outside".into();
+        return "is pressed against an end of its box by WHO: those minima may lie outside".into();
     }
     match profile.open {
-        [true, true] => "leaves the whole box open".into(),
-        [false, true] => format!("only says that it is above {}", number(low)),
-        [true, false] => format!("only says that it is below {}", number(high)),
-        _ => format!("leaves {share:.0} % of the box open"),
+        [true, true] => "may have any value in its box by WHO".into(),
+        [false, true] => format!("is only said to be above {} by WHO", number(low)),
+        [true, false] => format!("is only said to be below {} by WHO", number(high)),
+        _ => format!("keeps {:.0} % of its box by WHO", 100.0 * profile.share),
     }
 }
 
 fn of_criterion(pipeline: &Pipeline, found: &Identifiability, c: &Identified) -> String {
-    let mut sentences = vec![format!("By {}:", who(c))];
+    let mut sentences = vec![format!("By {} —", who(c))];
     let names = |indices: &[usize]| list(&indices.iter().map(|i| pipeline.model.theta[*i].clone()).collect::<Vec<_>>());
     if !c.edges.is_empty() {
         let verb = if c.edges.len() == 1 { "lies" } else { "lie" };
@@ -115,7 +125,7 @@ fn no_flat(directions: &[Direction]) -> String {
         Some((weakest, deviation)) => format!(
             "No direction is flat; the least certain one is {} (± {} % of the box).",
             weakest.words,
-            number(100.0 * 1.96 * deviation)
+            number((1000.0 * 1.96 * deviation).round() / 10.0)
         ),
         None => "No direction is flat.".into(),
     }

@@ -20,7 +20,7 @@ use super::style::{INK, LABEL, ROW, Size, TICK, shortened, text_width};
 /// The size of the figure over two parameters; taller with more rows of legends.
 const WIDTH: f64 = 900.0;
 /// Space between two maps.
-const GAP: f64 = 16.0;
+const GAP: f64 = 26.0;
 /// Width of a colour bar.
 const BAR: f64 = 14.0;
 /// Minima whose values the legend gives.

@@ -17,7 +17,7 @@ pub struct Bias {
     /// Estimate minus reference.
     pub difference: f64,
     /// The difference in widths of the interval's half on the side of the reference, so that beyond ±1 the reference lies
-    /// outside of the 95 % interval; `None` without an interval.
+    /// outside of the 95 % interval; `None` without an interval, and at an edge of the box.
     pub halves: Option<f64>,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn biases(
     coordinates: &Coordinates,
     estimate: &Estimate,
     oracle: Option<&Vec<f64>>,
-    profiles: &[Profile],
+    (profiles, edges): (&[Profile], &[usize]),
 ) -> Vec<Bias> {
     let mut all = Vec::new();
     for (profile, &parameter) in profiles.iter().zip(&coordinates.free) {
@@ -37,7 +37,9 @@ pub(super) fn biases(
             let found = estimate.theta[parameter];
             let difference = found - reference;
             let half = interval.map(|(low, high)| if difference > 0.0 { found - low } else { high - found });
-            let halves = half.filter(|half| *half > 0.0).map(|half| difference / half);
+            // At an edge the interval is cut off, and its width no measure.
+            let held = edges.contains(&parameter);
+            let halves = half.filter(|half| !held && *half > 0.0).map(|half| difference / half);
             all.push(Bias { parameter, against: against.into(), reference, difference, halves });
         }
     }

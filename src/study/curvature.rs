@@ -38,6 +38,18 @@ pub struct Curvature {
 impl Curvature {
     /// The matrix with its eigenvectors.
     fn new(matrix: &DMatrix<f64>, kinked: bool, slope: Vec<f64>) -> Curvature {
+        // Of nothing, and of what is no number, there are no eigenvectors.
+        if matrix.is_empty() || matrix.iter().any(|v| !v.is_finite()) {
+            let n = slope.len();
+            let unit = |i: usize| (0..n).map(|j| if i == j { 1.0 } else { 0.0 }).collect();
+            return Curvature {
+                matrix: vec![vec![0.0; n]; n],
+                eigenvalues: vec![0.0; n],
+                directions: (0..n).map(unit).collect(),
+                kinked,
+                slope,
+            };
+        }
         let eigen = SymmetricEigen::new(matrix.clone());
         let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
         order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));

@@ -174,18 +174,19 @@ fn one(
         deviations.iter().enumerate().map(ends).collect()
     });
     let free = &coordinates.free;
+    let edges: Vec<usize> = edges.iter().map(|j| free[*j]).collect();
     Ok(Identified {
         criterion: criterion.name.clone(),
         is_loss,
         theta: estimate.theta.clone(),
         value: estimate.value,
-        biases: biases(coordinates, estimate, oracle, &profiles),
+        biases: biases(coordinates, estimate, oracle, (&profiles, &edges)),
         gauss_newton,
         covariance,
         parabolic,
         bootstrap: estimate.interval.as_ref().map(|ends| free.iter().map(|i| ends[*i]).collect()),
         profiles,
-        edges: edges.iter().map(|j| free[*j]).collect(),
+        edges,
         directions,
         minima: others
             .into_iter()

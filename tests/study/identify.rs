@@ -157,6 +157,17 @@ fn what_is_pressed_against_an_edge_is_named_and_not_called_flat() {
 }
 
 #[test]
+fn with_every_parameter_at_an_edge_there_is_no_direction_left() {
+    let model = line("a = { bounds = [1.0, 2.0] }\nb = { bounds = [1.0, 2.0] }", "theta.a + theta.b * s.x");
+    let (case, block) = scattered(&model);
+    let device = Cpu::<f64>::new(&model, 1 << 26);
+    let found = identified(&over(&device, &case, &block, 1 << 20), penalty(&model, "least_action"), &config(), 0.0);
+    assert_eq!(found.edges, [0, 1]);
+    assert!(found.directions.is_empty() && found.covariance.is_none());
+    assert!(found.profiles.iter().all(|p| p.open[0] && p.points[0].theta[p.parameter] == 1.0));
+}
+
+#[test]
 fn the_other_valley_is_reported_with_its_basin() {
     let model = valleys();
     let mut case = Case::random(&model, 6, 2, 1, 0.5);

@@ -2,9 +2,11 @@
 
 use super::{decay, directly, over};
 use crate::common::{Case, model};
-use greybox::device::{Device, cpu::Cpu};
+use greybox::device::{Device, DeviceError, Evaluation, Gradient, Job, Rollout, Wanted, cpu::Cpu};
 use greybox::model::Model;
-use greybox::study::{Axis, Landscape, landscape};
+use greybox::study::{Axis, Landscape, Study, landscape};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn oscillator() -> Model {
     let toml = "[model]\nphysics = \"t.wgsl\"\n[theta]\nc = { bounds = [0.0, 1.0] }\nk = { bounds = [0.5, 2.0] }\n\
@@ -137,4 +139,115 @@ fn a_thinned_landscape_keeps_ends_and_values_in_place() {
     assert_eq!(thin.quantity("rmse").unwrap(), grid(&thin.axes[0], &thin.axes[1]));
     assert_eq!(thin.failures, thin.quantity("rmse").unwrap());
     assert_eq!(whole.thinned(100), whole);
+}
+
+/// The predators and prey with four free parameters that lie beside this file.
+fn four_rates(set: &[&str]) -> Result<Vec<Axis>, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/study/predator-prey");
+    let settings: Vec<String> = set.iter().map(|s| s.to_string()).collect();
+    let study = Study::open_with(&path, false, &settings).map_err(|e| e.to_string())?;
+    study.axes(&study.model().unwrap()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn axes_and_points_are_those_asked_for() {
+    let sizes = |set: &[&str]| -> Vec<(String, usize)> {
+        four_rates(set).unwrap().into_iter().map(|axis| (axis.name, axis.values.len())).collect()
+    };
+    let named = |all: &[(&str, usize)]| all.iter().map(|(n, p)| (n.to_string(), *p)).collect::<Vec<_>>();
+    assert_eq!(sizes(&[]), named(&[("birth", 11), ("hunting", 11), ("growth", 11), ("death", 11)]));
+    let two = "landscape.axes=[\"death\", \"birth\"]";
+    assert_eq!(sizes(&[two, "landscape.points=[3, 5]"]), named(&[("death", 3), ("birth", 5)]));
+    assert_eq!(sizes(&[two, "landscape.points={ birth = 4 }"]), named(&[("death", 21), ("birth", 4)]));
+    let one = "landscape.axes=[\"growth\"]";
+    assert_eq!(sizes(&[one, "landscape.points={}"]), named(&[("growth", 101)]));
+    let refused = |set: &[&str], parts: &[&str]| {
+        let message = four_rates(set).unwrap_err();
+        assert_eq!(message.matches("help: ").count(), 1, "{message}");
+        parts.iter().for_each(|part| assert!(message.contains(part), "`{part}` is not in {message}"));
+    };
+    refused(&[two, "landscape.points=[3]"], &["landscape.points: 1 numbers for 2 axes", "death, birth"]);
+    refused(&[two, "landscape.points={ growth = 3 }"], &["`growth` is no axis", "death, birth"]);
+    refused(&[two, "landscape.points=1"], &["1 on an axis", "at least 2"]);
+    refused(&["landscape.points=60"], &["60 × 60 × 60 × 60", "fewer points"]);
+    refused(&["landscape.points=[10000000000, 10000000000, 10000000000, 2]"], &["fewer points"]);
+    refused(&["landscape.points=\"many\""], &["expected a whole number, a list of one per axis"]);
+    refused(&["landscape.axes=[\"birth\", \"death\", \"birth\"]"], &["names birth twice"]);
+}
+
+/// A device that notes how many samples its largest job had.
+struct Watched<'a>(&'a dyn Device, AtomicUsize);
+
+impl Device for Watched<'_> {
+    fn description(&self) -> String {
+        self.0.description()
+    }
+    fn model(&self) -> &Model {
+        self.0.model()
+    }
+    fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
+        self.0.simulate(job)
+    }
+    fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
+        self.1.fetch_max(job.samples(), Ordering::SeqCst);
+        self.0.evaluate(job)
+    }
+    fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
+        self.0.gradient(job, wanted)
+    }
+}
+
+/// What a sweep holds at a time is bounded by its budget, whatever the number of points, and what it finds is the same.
+#[test]
+fn many_points_stream_through_jobs_of_bounded_size() {
+    let model = oscillator();
+    let case = Case::random(&model, 5, 2, 3, 1.0);
+    let cpu = Cpu::<f32>::new(&model, 1 << 26);
+    let block: Vec<u32> = (0..5).collect();
+    let share = |points: usize| (0..points).map(|i| i as f64 / points as f64).collect::<Vec<f64>>();
+    let largest = |points: usize| {
+        let device = Watched(&cpu, AtomicUsize::new(0));
+        let axes = vec![axis(0, "c", &share(points)), axis(1, "k", &share(points))];
+        let found = landscape(&over(&device, &case, &block, 60_000), &model.objective, axes, &[0.0, 0.0]).unwrap();
+        (device.1.into_inner(), found)
+    };
+    let ((few, _), (many, found)) = (largest(40), largest(80));
+    assert_eq!(few, many);
+    assert!(many % 5 == 0 && many * size_of::<greybox::model::Sums>() <= 60_000 && many < 80 * 80 * 5, "{many}");
+    // A tile holds trajectories of several points; each is as if it had been alone.
+    for position in [0, 17, 3_333, 6_399] {
+        let theta = found.at(position);
+        let terms = directly(&cpu, &case, &model.objective, &theta).terms.remove(0);
+        assert_eq!(found.quantity("objective").unwrap()[position].to_bits(), terms.objective.to_bits());
+    }
+}
+
+#[test]
+fn slices_and_profiles_pick_from_any_axes() {
+    let sizes = [3, 4, 2, 5];
+    let axes: Vec<Axis> = sizes
+        .iter()
+        .enumerate()
+        .map(|(i, n)| axis(i, &format!("p{i}"), &(0..*n).map(|v| v as f64).collect::<Vec<_>>()))
+        .collect();
+    let count: usize = sizes.iter().product();
+    let mut found = Landscape { axes, quantities: vec![], failures: vec![0.0; count], first_failure: None };
+    let value = |at: &[f64]| 1000.0 * at[0] + 100.0 * at[1] + 10.0 * at[2] + at[3];
+    found.quantities = vec![("rmse".into(), (0..count).map(|i| value(&found.at(i))).collect())];
+    let through = found.nearest(&[1.4, 9.0, 0.2, 2.6]);
+    assert_eq!(found.at(through), [1.0, 3.0, 0.0, 3.0]);
+    let slice = found.slice("rmse", [3, 1], through).unwrap();
+    let direct: Vec<f64> =
+        (0..5).flat_map(|r| (0..4).map(move |c| value(&[1.0, f64::from(c), 0.0, f64::from(r)]))).collect();
+    assert_eq!(slice, direct);
+    assert_eq!(found.profile("rmse", 1).unwrap(), [0.0, 100.0, 200.0, 300.0]);
+    // Points that failed are passed over; where all failed there is nothing.
+    let (inside, nowhere) = (found.nearest(&[0.0, 2.0, 0.0, 0.0]), |at: &[f64]| at[1] == 3.0);
+    let holes: Vec<usize> = (0..count).filter(|i| *i == inside || nowhere(&found.at(*i))).collect();
+    holes.iter().for_each(|i| found.quantities[0].1[*i] = f64::NAN);
+    let profile = found.profile("rmse", 1).unwrap();
+    assert!(profile[..3] == [0.0, 100.0, 201.0] && profile[3].is_nan(), "{profile:?}");
+    let minima = found.minima("rmse").unwrap();
+    assert_eq!(minima.minima.iter().map(|m| m.position).collect::<Vec<_>>(), [0]);
+    assert!(found.minima("nothing").is_none() && found.slice("nothing", [0, 1], 0).is_none());
 }

@@ -3,7 +3,7 @@
 use super::{Run, TrainConfig, settings};
 use crate::common::{Tolerance, assert_close};
 use greybox::device::cpu::Cpu;
-use greybox::train::{Dual, EpochMetrics};
+use greybox::train::{Dual, EpochMetrics, Population};
 
 fn lambda(m: &EpochMetrics) -> f64 {
     m.lambda.expect("constrained training records it")
@@ -43,7 +43,11 @@ fn lambda_multiplies_the_loss() {
 fn inner_steps_repeat_the_batch_before_lambda_moves() {
     let run = |inner, batch| {
         let dual = Some(Dual { rate: 0.5, start: 1.0, inner });
-        Run::new(TrainConfig { dual, batch, epochs: 1, rate: [1e-12, 1e-12], weight_decay: 0.0, ..settings() }).whole()
+        let still = TrainConfig { epochs: 1, rate: [1e-12, 1e-12], weight_decay: 0.0, ..settings() };
+        // Draws are counted in steps; one point of a grid stands in for them.
+        let mut population = Population::default();
+        population.theta.insert("k".into(), 1);
+        Run::new(TrainConfig { dual, batch, population, ..still }).whole()
     };
     // With weights that stand still, repeating changes neither losses nor λ.
     let (once, thrice) = (run(1, 10), run(3, 10));
@@ -57,13 +61,13 @@ fn inner_steps_repeat_the_batch_before_lambda_moves() {
 fn the_constraint_wins_over_a_heavy_penalty() {
     let heavy = |dual: Option<Dual>| {
         let toml = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nfixed = 1.0\n[net.g]\nkind = \"mlp\"\nhidden = [8]\n\
-                    [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"least_action\"\nweight = 2.0\n";
+                    [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"least_action\"\nweight = 5.0\n";
         let config = TrainConfig { epochs: 150, rate: [3e-2, 1e-3], dual, ..settings() };
         Run::of(super::model(toml, crate::common::SPRING), config).whole().history
     };
     let (free, bound) = (heavy(None), heavy(Some(Dual { rate: 5.0, start: 1.0, inner: 1 })));
     let last = |history: &[EpochMetrics]| history.last().unwrap().loss;
-    assert!(last(&free) > 0.1, "the penalty alone holds the network back: {}", last(&free));
+    assert!(last(&free) > 0.05, "the penalty alone holds the network back: {}", last(&free));
     assert!(last(&bound) < 0.02 && last(&bound) < 0.1 * bound[0].loss, "{} {}", bound[0].loss, last(&bound));
     assert!(bound.windows(2).all(|pair| lambda(&pair[1]) > lambda(&pair[0])));
     assert!(lambda(bound.last().unwrap()) > 10.0);
