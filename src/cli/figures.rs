@@ -1,9 +1,12 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::baseline_figures::baseline_section;
+use super::baselines::Baseline;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
+use crate::data::config::SplitBy;
 use crate::device::Job;
 use crate::program::Weights;
 use crate::report::{
@@ -30,6 +33,8 @@ pub struct Results {
     pub forecasts: Vec<Forecast>,
     /// What is identified.
     pub identifiability: Option<Identifiability>,
+    /// What the hybrid model is compared with.
+    pub baselines: Option<Vec<Baseline>>,
 }
 
 /// Writes figures and `report.html`; returns its path.
@@ -62,6 +67,9 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
     }
     sections.extend(super::forecast::section(pipeline, results)?);
     remarks.extend(super::forecast::remarks(&results.forecasts));
+    if let Some(baselines) = &results.baselines {
+        sections.push(baseline_section(pipeline, baselines)?);
+    }
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),
@@ -227,6 +235,23 @@ fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
             "windows".into(),
             format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count),
         ),
+        ("split".into(), split(pipeline).into()),
         ("weights".into(), pipeline.model.weights.per_member().to_string()),
     ]
+}
+
+/// What the split shares out, in words.
+fn split(pipeline: &Pipeline) -> &'static str {
+    let Some(data) = &pipeline.study.data else { return "none" };
+    match data.split.by {
+        _ if data.split.file.is_some() => "episodes, as a file says",
+        Some(SplitBy::Windows) => {
+            "windows, shuffled: test windows share frames with training windows, so that this is no test of forecasts"
+        }
+        Some(SplitBy::Time) => "time: the last part of every episode tests, and no window crosses the boundary",
+        None if pipeline.prepared.dataset.episodes.len() < 3 => {
+            "time: the last part of every episode tests, and no window crosses the boundary"
+        }
+        _ => "episodes",
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
+use super::interrupt;
 use super::lean::{Lean, with_all_penalties};
-use super::members::{save_members, stop_at_interrupt};
+use super::members::save_members;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
 use crate::device::{Device, Precision, Trajectories};
@@ -18,7 +19,6 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Name of the checkpoint in a folder of results.
@@ -84,6 +84,8 @@ impl Pipeline {
         study.criteria(&model)?;
         study.axes(&model)?;
         let forecasters = study.forecasters(&model)?;
+        // Compiled before the long training that it comes after.
+        study.reduced(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -111,11 +113,16 @@ impl Pipeline {
 
     /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
     fn fingerprint(&self) -> String {
+        self.fingerprint_with(&self.model.source)
+    }
+
+    /// The same for another model of this study.
+    pub(super) fn fingerprint_with(&self, source: &str) -> String {
         let a = &self.arguments;
         let parts = format!(
             "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
             self.study.text,
-            self.model.source,
+            source,
             self.seed(),
             a.full,
             a.settings,
@@ -163,7 +170,7 @@ impl Pipeline {
     /// One training run; checkpoint, metrics and weights of all members go to `folder`.
     fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
         make_folder(folder)?;
-        let stop = stop_at_interrupt();
+        interrupt::watch();
         let (path, fingerprint) = (folder.join(CHECKPOINT), self.fingerprint());
         let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
         let resumed = done.len();
@@ -195,7 +202,7 @@ impl Pipeline {
         let trained = training.run(|m| {
             record(m);
             progress.show(m);
-            !stop.load(Ordering::SeqCst)
+            !interrupt::requested()
         })?;
         progress.finish();
         save_members(folder, &self.model, config, &trained, self.arguments.device.precision() == Precision::F64)?;
@@ -265,7 +272,7 @@ impl Pipeline {
         let windows = self.test_windows();
         let most = self.most_trajectories();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
         if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
@@ -320,7 +327,7 @@ impl Pipeline {
         let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &mut result)?;

@@ -1,6 +1,7 @@
 //! `greybox run`, `train`, `estimate`, `landscape`, `report`.
 
 use super::Failure;
+use super::baselines::baselines;
 use super::figures::{Results, write_report};
 use super::forecast::print_forecasts;
 use super::pipeline::{Pipeline, StudyArguments, require_free};
@@ -111,7 +112,8 @@ fn finish(
     save_estimates(pipeline, &estimates, &oracles)?;
     let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
     let forecasts = pipeline.forecasts(&weights, &base)?;
-    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, forecasts };
+    let baselines = baselines(pipeline, &trained, &weights, &estimates)?;
+    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, forecasts, baselines };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
     print_forecasts(&results.forecasts);

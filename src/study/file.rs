@@ -1,5 +1,6 @@
 //! Reading a study's TOML, with errors that name file, line, column and the nearest key.
 
+use super::baselines::BaselinesConfig;
 use super::estimate_config::EstimateConfig;
 use super::forecast::ForecastConfig;
 use super::landscape::LandscapeConfig;
@@ -45,6 +46,7 @@ struct File {
     #[serde(default)]
     landscape: LandscapeConfig,
     forecast: Option<ForecastConfig>,
+    baselines: Option<BaselinesConfig>,
     #[serde(default)]
     #[allow(dead_code, reason = "merged over the rest before the file is read")]
     full: toml::Table,
@@ -71,6 +73,8 @@ pub struct Study {
     pub landscape: LandscapeConfig,
     /// `[forecast]`
     pub forecast: Option<ForecastConfig>,
+    /// `[baselines]`
+    pub baselines: Option<BaselinesConfig>,
 }
 
 /// Why a study could not be read.
@@ -193,6 +197,7 @@ impl Study {
             estimate: file.estimate,
             landscape: file.landscape,
             forecast: file.forecast,
+            baselines: file.baselines,
         })
     }
 
