@@ -18,6 +18,7 @@ pub enum Purpose {
     Starts = 7,
     Bootstrap = 8,
     Validation = 9,
+    InputNoise = 10,
 }
 
 /// A stream of random numbers, addressed by index and step.

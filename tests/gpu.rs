@@ -20,6 +20,8 @@ mod invariants;
 mod layers;
 #[path = "gpu/populations.rs"]
 mod populations;
+#[path = "gpu/regularizers.rs"]
+mod regularizers;
 #[path = "gpu/training.rs"]
 mod training;
 #[path = "gpu/translate.rs"]

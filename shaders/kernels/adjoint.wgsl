@@ -7,28 +7,36 @@ var<private> weight: f32;
 const NON_FINITE_ADJOINT = 0x02000000u;
 
 fn begin() {
-    prepare_theta();
+    if (MAKES) {
+        prepare_made();
+    } else {
+        prepare_given();
+    }
     status = results[result(0u)];
     weight = multiplicity();
-    let seed = sample / params.per_group * 4u;
-    for (var q = 0u; q < 3u; q = q + 1u) {
+    let seed = sample / params.per_group * SEED;
+    for (var q = 0u; q < OBSERVABLES; q = q + 1u) {
         put(ROW_OBSERVABLES + q, seeds[seed + 1u + q] * weight);
     }
     let continued = params.first_interval + params.intervals < params.horizon;
     for (var i = 0u; i < STATES + PARAMETERS; i = i + 1u) {
-        put(ROW_COTANGENT + i, select(0.0, bitcast<f32>(results[result(6u + i)]), continued));
+        put(ROW_COTANGENT + i, select(0.0, bitcast<f32>(results[result(FIRST_COTANGENT + i)]), continued));
     }
 }
 
 fn prepare(call: Call) {
     prepare_surroundings(call);
     if (call.program == ENCODING) {
+        prepare_given();
         for (var i = 0u; i < STATES; i = i + 1u) {
             put(ROW_PORT + i, fetch(ROW_COTANGENT + i));
         }
         return;
     }
     if (call.program == OBSERVATION) {
+        if (SEES_TARGETS) {
+            prepare_targets(call.interval);
+        }
         for (var i = 0u; i < OUTPUTS; i = i + 1u) {
             put(ROW_PORT + i, residual_cotangent(call.interval, i));
         }
@@ -46,25 +54,33 @@ fn prepare(call: Call) {
 }
 
 fn residual_cotangent(interval: u32, i: u32) -> f32 {
-    let bits = data[params.targets_at + (trajectory() * params.horizon + interval) * OUTPUTS + i];
-    if ((params.flags & TARGETS) == 0u || is_nan(bits)) {
+    if ((params.flags & TARGETS) == 0u) {
+        return 0.0;
+    }
+    let bits = data[target_at(interval, i)];
+    if (is_nan(bits)) {
         return 0.0;
     }
     let prediction = trail[params.predictions_at + (interval * OUTPUTS + i) * params.stride + tile + lane];
     let inverse = number(NUMBERS + i);
-    let seed = 2.0 * seeds[sample / params.per_group * 4u] * weight;
+    let seed = 2.0 * seeds[sample / params.per_group * SEED] * weight;
     return seed * ((prediction - bitcast<f32>(bits)) * inverse) * inverse;
 }
 
 fn finish(call: Call) {
     let state = table[call.program * PROGRAM_WORDS + 5u];
     let theta = table[call.program * PROGRAM_WORDS + 6u];
-    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
-        put(ROW_COTANGENT + STATES + i, fetch(ROW_COTANGENT + STATES + i) + fetch(theta + i));
-    }
     if (call.program == ENCODING) {
+        for (var i = 0u; i < GIVEN; i = i + 1u) {
+            // What reached parameters that encode made went on through the networks that made them.
+            let before = select(fetch(ROW_COTANGENT + STATES + i), 0.0, MAKES);
+            put(ROW_COTANGENT + STATES + i, before + fetch(theta + i));
+        }
         check(0u);
         return;
+    }
+    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
+        put(ROW_COTANGENT + STATES + i, fetch(ROW_COTANGENT + STATES + i) + fetch(theta + i));
     }
     for (var i = 0u; i < STATES; i = i + 1u) {
         let own = fetch(state + i);
@@ -103,7 +119,7 @@ fn end() {
     if (live) {
         results[result(0u)] = status;
         for (var i = 0u; i < STATES + PARAMETERS; i = i + 1u) {
-            results[result(6u + i)] = bitcast<u32>(fetch(ROW_COTANGENT + i));
+            results[result(FIRST_COTANGENT + i)] = bitcast<u32>(fetch(ROW_COTANGENT + i));
         }
     }
 }

@@ -12,6 +12,7 @@ const PART_WORDS = 3u;
 const PIECE_WORDS = 4u;
 const DEPTH = 16u;          // samples per round
 const OBSERVATION = 1u;
+const ENCODING = 2u;
 
 var<workgroup> left: array<f32, 512>;       // [DEPTH, 32] of y
 var<workgroup> right: array<f32, 512>;      // [DEPTH, 32] of x
@@ -20,6 +21,9 @@ fn calls(program: u32) -> u32 {
     if (program == OBSERVATION) {
         return select(0u, params.intervals, (params.flags & OBSERVE) != 0u);
     }
+    if (program == ENCODING) {
+        return select(0u, 1u, (params.flags & ENCODE) != 0u);
+    }
     return params.intervals * STAGES * SUBSTEPS;
 }
 
@@ -27,6 +31,9 @@ fn base(program: u32, call: u32) -> u32 {
     let per_interval = STAGES * SUBSTEPS * EVOLVE_FRAME + OBSERVE_FRAME;
     if (program == OBSERVATION) {
         return ENCODE_FRAME + call * per_interval + STAGES * SUBSTEPS * EVOLVE_FRAME;
+    }
+    if (program == ENCODING) {
+        return 0u;
     }
     let per_call = STAGES * SUBSTEPS;
     return ENCODE_FRAME + call / per_call * per_interval + call % per_call * EVOLVE_FRAME;

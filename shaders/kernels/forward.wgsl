@@ -2,7 +2,7 @@
 
 var<private> squared_error: f32;
 var<private> present: f32;
-var<private> stage_sums: array<f32, 3>;
+var<private> sums: array<f32, OBSERVABLES>;
 var<private> status: u32;
 
 const NON_FINITE_STATE = 0x01000000u;
@@ -12,7 +12,11 @@ fn state_slot(k: u32) -> u32 {
 }
 
 fn begin() {
-    prepare_theta();
+    if (MAKES && (params.flags & ENCODE) == 0u) {
+        prepare_made();
+    } else {
+        prepare_given();
+    }
     if (params.first_interval == 0u) {
         status = 0u;
         if ((params.flags & ENCODE) == 0u) {
@@ -25,8 +29,8 @@ fn begin() {
         status = results[result(0u)];
         squared_error = bitcast<f32>(results[result(1u)]);
         present = bitcast<f32>(results[result(2u)]);
-        for (var q = 0u; q < 3u; q = q + 1u) {
-            stage_sums[q] = bitcast<f32>(results[result(3u + q)]);
+        for (var q = 0u; q < OBSERVABLES; q = q + 1u) {
+            sums[q] = bitcast<f32>(results[result(FIRST_OBSERVABLE + q)]);
         }
         for (var i = 0u; i < STATES; i = i + 1u) {
             let at = (state_slot(params.first_interval) * STATES + i) * params.stride + tile + lane;
@@ -44,10 +48,13 @@ fn leave_state(k: u32) {
 fn prepare(call: Call) {
     prepare_surroundings(call);
     if (call.program == ENCODING) {
-        for (var i = 0u; i < OUTPUTS; i = i + 1u) {
-            put(ROW_PORT + i, bitcast<f32>(data[trajectory() * OUTPUTS + i]));
+        for (var i = 0u; i < WINDOW; i = i + 1u) {
+            put(ROW_PORT + i, bitcast<f32>(data[trajectory() * WINDOW + i]));
         }
         return;
+    }
+    if (SEES_TARGETS && call.program == OBSERVATION) {
+        prepare_targets(call.interval);
     }
     let h = step_length(call.interval);
     for (var i = 0u; i < STATES; i = i + 1u) {
@@ -68,6 +75,9 @@ fn finish(call: Call) {
             put(ROW_STATE + i, fetch(output + i));
         }
         leave_state(0u);
+        if (MAKES) {
+            make(table[call.program * PROGRAM_WORDS + 4u]);
+        }
         return;
     }
     if (call.program == OBSERVATION) {
@@ -75,8 +85,8 @@ fn finish(call: Call) {
         return;
     }
     let observables = table[call.program * PROGRAM_WORDS + 4u];
-    for (var q = 0u; q < 3u; q = q + 1u) {
-        stage_sums[q] = stage_sums[q] + fetch(observables + q);
+    for (var q = 0u; q < STAGE_OBSERVABLES; q = q + 1u) {
+        sums[q] = sums[q] + fetch(observables + q);
     }
     for (var i = 0u; i < STATES; i = i + 1u) {
         put(ROW_RATES + call.stage * STATES + i, fetch(output + i));
@@ -85,6 +95,17 @@ fn finish(call: Call) {
         advance(step_length(call.interval));
         if (call.substep + 1u == SUBSTEPS) {
             end_interval(call.interval);
+        }
+    }
+}
+
+// From here on programs see the parameters that encode made.
+fn make(output: u32) {
+    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
+        let value = fetch(output + i);
+        put(ROW_THETA + i, value);
+        if (live) {
+            results[made(i)] = bitcast<u32>(value);
         }
     }
 }
@@ -115,13 +136,17 @@ fn observe(interval: u32, output: u32) {
             trail[params.predictions_at + (interval * OUTPUTS + i) * params.stride + tile + lane] = prediction;
         }
         if ((params.flags & TARGETS) != 0u) {
-            let bits = data[params.targets_at + (trajectory() * params.horizon + interval) * OUTPUTS + i];
+            let bits = data[target_at(interval, i)];
             if (!is_nan(bits)) {
                 let residual = (prediction - bitcast<f32>(bits)) * number(NUMBERS + i);
                 squared_error = squared_error + residual * residual;
                 present = present + 1.0;
             }
         }
+    }
+    let observables = table[OBSERVATION * PROGRAM_WORDS + 4u];
+    for (var q = STAGE_OBSERVABLES; q < OBSERVABLES; q = q + 1u) {
+        sums[q] = sums[q] + fetch(observables + q - STAGE_OBSERVABLES);
     }
 }
 
@@ -130,8 +155,8 @@ fn end() {
         results[result(0u)] = status;
         results[result(1u)] = bitcast<u32>(squared_error);
         results[result(2u)] = bitcast<u32>(present);
-        for (var q = 0u; q < 3u; q = q + 1u) {
-            results[result(3u + q)] = bitcast<u32>(stage_sums[q]);
+        for (var q = 0u; q < OBSERVABLES; q = q + 1u) {
+            results[result(FIRST_OBSERVABLE + q)] = bitcast<u32>(sums[q]);
         }
     }
 }

@@ -51,9 +51,16 @@ fn enter(group: u32, index: u32) {
     sample = params.first_sample + min(tile + lane, params.chunk - 1u);
     weights_at = 0u;
     if ((params.flags & MEMBERS) != 0u) {
-        weights_at = batch[(2u + PARAMETERS) * params.batch_stride + params.first_sample + tile];
+        weights_at = batch[(2u + GIVEN) * params.batch_stride + params.first_sample + tile];
     }
 }
+
+// Rows of results: status, squared error, present entries, observables, then cotangents.
+const FIRST_OBSERVABLE = 3u;
+const FIRST_COTANGENT = FIRST_OBSERVABLE + OBSERVABLES;
+
+// Numbers of a seed: of a squared residual, of each observable.
+const SEED = 1u + OBSERVABLES;
 
 fn result(slot: u32) -> u32 {
     return slot * params.batch_stride + sample;
@@ -132,10 +139,44 @@ fn prepare_surroundings(call: Call) {
     }
 }
 
-fn prepare_theta() {
-    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
-        put(ROW_THETA + i, bitcast<f32>(batch[2u * params.batch_stride + sample * PARAMETERS + i]));
+// The parameters of the sample, as encode takes them.
+fn prepare_given() {
+    for (var i = 0u; i < GIVEN; i = i + 1u) {
+        put(ROW_THETA + i, bitcast<f32>(batch[2u * params.batch_stride + sample * GIVEN + i]));
     }
+}
+
+// Parameters and latents that encode made: behind sums and cotangents.
+fn made(i: u32) -> u32 {
+    return result(FIRST_COTANGENT + STATES + PARAMETERS + i);
+}
+
+fn prepare_made() {
+    for (var i = 0u; i < PARAMETERS; i = i + 1u) {
+        put(ROW_THETA + i, bitcast<f32>(results[made(i)]));
+    }
+}
+
+// What observe sees of the observation at the end of an interval, and the weights of its entries: 0 where missing.
+fn prepare_targets(interval: u32) {
+    for (var i = 0u; i < OUTPUTS; i = i + 1u) {
+        var value = 0.0;
+        var weight = 0.0;
+        if ((params.flags & TARGETS) != 0u) {
+            let bits = data[target_at(interval, i)];
+            if (!is_nan(bits)) {
+                value = bitcast<f32>(bits);
+                weight = number(NUMBERS + i);
+            }
+        }
+        put(ROW_TARGET + i, value);
+        put(ROW_TARGET + OUTPUTS + i, weight);
+    }
+}
+
+// Index in data of a number of the observation at the end of an interval.
+fn target_at(interval: u32, i: u32) -> u32 {
+    return params.targets_at + (trajectory() * params.horizon + interval) * OUTPUTS + i;
 }
 
 fn multiplicity() -> f32 {

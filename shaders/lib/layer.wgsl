@@ -36,6 +36,10 @@ struct Params {
     pieces_at: u32,                 // table of the chunk's members behind the steps
     pieces: u32,                    // its entries; 0 if the chunk has one member
     longest: u32,                   // samples of the largest
+    seed: u32,                      // numbers of a seed
+    spare1: u32,
+    spare2: u32,
+    spare3: u32,
 }
 
 const START_TIMES = 32u;            // trajectories have start times

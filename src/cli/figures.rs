@@ -1,16 +1,19 @@
 //! The report of a study: figures drawn, statements made, page written.
 
 use super::Failure;
+use super::baseline_figures::baseline_section;
+use super::baselines::Baseline;
 use super::film::films;
 use super::landscape_figures::{landscape_figures, statements};
 use super::pipeline::Pipeline;
+use crate::data::config::SplitBy;
 use crate::device::Job;
 use crate::program::Weights;
 use crate::report::{
     Draw, EstimateRow, Example, Figure, Report, Section, Table, Trace, TrainingCurve, Trajectories as TrajectoryFigure,
     number,
 };
-use crate::study::{Estimate, Identifiability, Landscape, is_trained, trajectories};
+use crate::study::{Estimate, Forecast, Identifiability, Landscape, is_trained, trajectories};
 use crate::train::Trained;
 use std::path::PathBuf;
 
@@ -26,8 +29,12 @@ pub struct Results {
     pub oracles: Vec<Option<Vec<f64>>>,
     /// The landscape.
     pub landscape: Option<Landscape>,
+    /// Forecasts.
+    pub forecasts: Vec<Forecast>,
     /// What is identified.
     pub identifiability: Option<Identifiability>,
+    /// What the hybrid model is compared with.
+    pub baselines: Option<Vec<Baseline>>,
 }
 
 /// Writes figures and `report.html`; returns its path.
@@ -51,10 +58,18 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
             table: None,
         });
     }
-    sections.push(match &pipeline.model.grid {
-        Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
-        None => predictions(pipeline, results)?,
-    });
+    // Single rows are no paths: those of a static model are shown where nothing integrates it.
+    if !pipeline.model.is_static() || results.forecasts.is_empty() {
+        sections.push(match &pipeline.model.grid {
+            Some(grid) => films(pipeline, results, [grid.rows, grid.columns])?,
+            None => predictions(pipeline, results)?,
+        });
+    }
+    sections.extend(super::forecast::section(pipeline, results)?);
+    remarks.extend(super::forecast::remarks(&results.forecasts));
+    if let Some(baselines) = &results.baselines {
+        sections.push(baseline_section(pipeline, baselines)?);
+    }
     sections.push(training(pipeline, results)?);
     let report = Report {
         title: title(pipeline),
@@ -62,7 +77,7 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
         answer: answer(pipeline, results),
         remarks,
         sections,
-        sources: vec![(study.spec.model.physics.display().to_string(), pipeline.model.source.clone())],
+        sources: sources(pipeline),
         config: study.text.clone(),
         timings: pipeline.timings.clone(),
         facts: facts(pipeline),
@@ -70,6 +85,13 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
     let path = pipeline.out.join("report.html");
     report.save(&path)?;
     Ok(path)
+}
+
+/// The WGSL of the model and of the forecasts.
+fn sources(pipeline: &Pipeline) -> Vec<(String, String)> {
+    let model = std::iter::once(&pipeline.model);
+    let all = model.chain(pipeline.forecasters.iter().map(|f| &f.model));
+    all.map(|m| (m.spec.model.physics.display().to_string(), m.source.clone())).collect()
 }
 
 fn title(pipeline: &Pipeline) -> String {
@@ -213,6 +235,23 @@ fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {
             "windows".into(),
             format!("{} training, {} validation, {} test", data.train.count, data.validation.count, data.test.count),
         ),
+        ("split".into(), split(pipeline).into()),
         ("weights".into(), pipeline.model.weights.per_member().to_string()),
     ]
+}
+
+/// What the split shares out, in words.
+fn split(pipeline: &Pipeline) -> &'static str {
+    let Some(data) = &pipeline.study.data else { return "none" };
+    match data.split.by {
+        _ if data.split.file.is_some() => "episodes, as a file says",
+        Some(SplitBy::Windows) => {
+            "windows, shuffled: test windows share frames with training windows, so that this is no test of forecasts"
+        }
+        Some(SplitBy::Time) => "time: the last part of every episode tests, and no window crosses the boundary",
+        None if pipeline.prepared.dataset.episodes.len() < 3 => {
+            "time: the last part of every episode tests, and no window crosses the boundary"
+        }
+        _ => "episodes",
+    }
 }

@@ -1,28 +1,10 @@
-//! What a training run leaves beside its checkpoint: weights of all members and a table of them. And how it is stopped.
+//! What a training run leaves beside its checkpoint: weights of all members and a table of them.
 
 use super::Failure;
 use crate::model::{Model, save_weights};
 use crate::train::{TrainConfig, Trained};
 use anyhow::Context;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// True once Ctrl-C was pressed; a second time ends the program at once. A handler that cannot be set leaves the default
-/// behaviour.
-pub fn stop_at_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    static HANDLER: OnceLock<()> = OnceLock::new();
-    HANDLER.get_or_init(|| {
-        let _ = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-            eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
-        });
-    });
-    &STOP
-}
 
 /// Writes the last and the best weights of the first member that did not diverge, and of a population `members.json` and
 /// `members/NNN.safetensors`: the weights that the study uses of each member.

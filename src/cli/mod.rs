@@ -1,5 +1,7 @@
 //! The `greybox` command.
 
+mod baseline_figures;
+mod baselines;
 mod bench;
 mod check;
 mod device;
@@ -8,9 +10,11 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod forecast;
 mod identify;
 mod identify_figures;
 mod identify_words;
+mod interrupt;
 mod landscape_figures;
 mod lean;
 mod members;

@@ -2,23 +2,23 @@
 
 use super::Failure;
 use super::device::DeviceArguments;
+use super::interrupt;
 use super::lean::{Lean, with_all_penalties};
-use super::members::{save_members, stop_at_interrupt};
+use super::members::save_members;
 use super::progress::Progress;
 use crate::data::npz::{Array, Element, write_npz};
 use crate::device::{Device, Precision, Trajectories};
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::study::{
-    Criterion, Estimate, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, landscape,
-    prepare, thin, trained_estimates, trajectories,
+    Criterion, Estimate, Forecaster, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate,
+    landscape, prepare, thin, trained_estimates, trajectories,
 };
 use crate::train::{Checkpoint, EpochMetrics, Mode, TrainConfig, Trained, Training, joined};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Name of the checkpoint in a folder of results.
@@ -34,7 +34,8 @@ pub struct StudyArguments {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Folder of results; default: runs/NAME, NAME being the study's folder.
+    /// Folder of results; default: runs/NAME, NAME being the study's folder, and its file unless that is
+    /// study.toml.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Seed of weights, θ, batches and bootstrap in place of train.seed.
@@ -60,6 +61,8 @@ pub struct Pipeline {
     pub device: Box<dyn Device>,
     /// The data.
     pub prepared: Prepared,
+    /// What `[forecast]` integrates.
+    pub forecasters: Vec<Forecaster>,
     /// Folder of results.
     pub out: PathBuf,
     /// Seconds of each phase.
@@ -80,6 +83,9 @@ impl Pipeline {
         study.require_estimation(&model)?;
         study.criteria(&model)?;
         study.axes(&model)?;
+        let forecasters = study.forecasters(&model)?;
+        // Compiled before the long training that it comes after.
+        study.reduced(&model)?;
         let device = arguments.device.open(&model)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
@@ -89,11 +95,16 @@ impl Pipeline {
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
         let file = std::path::absolute(&study.path).ok();
         let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
-        let name = folder.map_or("study".into(), |n| n.to_os_string());
+        let mut name = folder.map_or("study".into(), |n| n.to_os_string());
+        // A folder may hold several studies.
+        if let Some(stem) = study.path.file_stem().filter(|stem| *stem != "study") {
+            name.push("-");
+            name.push(stem);
+        }
         note_stability(&model, &prepared);
         let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
-        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, out, timings })
+        Ok(Pipeline { study, arguments: arguments.clone(), model, device, prepared, forecasters, out, timings })
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -102,11 +113,16 @@ impl Pipeline {
 
     /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
     fn fingerprint(&self) -> String {
+        self.fingerprint_with(&self.model.source)
+    }
+
+    /// The same for another model of this study.
+    pub(super) fn fingerprint_with(&self, source: &str) -> String {
         let a = &self.arguments;
         let parts = format!(
             "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
             self.study.text,
-            self.model.source,
+            source,
             self.seed(),
             a.full,
             a.settings,
@@ -154,7 +170,7 @@ impl Pipeline {
     /// One training run; checkpoint, metrics and weights of all members go to `folder`.
     fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
         make_folder(folder)?;
-        let stop = stop_at_interrupt();
+        interrupt::watch();
         let (path, fingerprint) = (folder.join(CHECKPOINT), self.fingerprint());
         let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
         let resumed = done.len();
@@ -186,7 +202,7 @@ impl Pipeline {
         let trained = training.run(|m| {
             record(m);
             progress.show(m);
-            !stop.load(Ordering::SeqCst)
+            !interrupt::requested()
         })?;
         progress.finish();
         save_members(folder, &self.model, config, &trained, self.arguments.device.precision() == Precision::F64)?;
@@ -256,7 +272,7 @@ impl Pipeline {
         let windows = self.test_windows();
         let most = self.most_trajectories();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let estimates = estimate(&sweep, &criteria, &self.study.estimate, self.seed())?;
         if let Some(nowhere) = estimates.iter().find(|e| !e.value.is_finite()) {
@@ -311,7 +327,7 @@ impl Pipeline {
         let most = self.study.landscape.trajectories.unwrap_or_else(|| self.most_trajectories());
         let windows = self.test_windows();
         let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.episode, most);
+            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
         let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
         let mut result = landscape(&sweep, &self.model.objective, axes, base)?;
         write_landscape(&self.out.join("landscape.npz"), &mut result)?;

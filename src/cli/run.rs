@@ -1,7 +1,9 @@
 //! `greybox run`, `train`, `estimate`, `landscape`, `report`.
 
 use super::Failure;
+use super::baselines::baselines;
 use super::figures::{Results, write_report};
+use super::forecast::print_forecasts;
 use super::pipeline::{Pipeline, StudyArguments, require_free};
 use crate::study::{Estimate, trained_estimates};
 use anyhow::Context;
@@ -109,9 +111,12 @@ fn finish(
     let landscape = pipeline.landscape(&weights, &base)?;
     save_estimates(pipeline, &estimates, &oracles)?;
     let identifiability = pipeline.identifiability(&weights, &estimates, &oracles, landscape.as_ref())?;
-    let results = Results { trained, weights, estimates, oracles, landscape, identifiability };
+    let forecasts = pipeline.forecasts(&weights, &base)?;
+    let baselines = baselines(pipeline, &trained, &weights, &estimates)?;
+    let results = Results { trained, weights, estimates, oracles, landscape, identifiability, forecasts, baselines };
     let path = write_report(pipeline, &results)?;
     print_estimates(pipeline, &results.estimates, &results.oracles);
+    print_forecasts(&results.forecasts);
     println!("{}", path.display());
     Ok(())
 }

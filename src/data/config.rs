@@ -103,11 +103,24 @@ pub struct WindowConfig {
     pub horizon: usize,
     /// Frames between the starts of neighbouring windows. Default 1.
     pub stride: usize,
+    /// What the model's time counts from. Default: the recording.
+    pub time: WindowTime,
+}
+
+/// What the model's time counts from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowTime {
+    /// The recording: the time column, or steps from its first row.
+    #[default]
+    Absolute,
+    /// The initial observation of the window, where time is 0.
+    Relative,
 }
 
 impl Default for WindowConfig {
     fn default() -> Self {
-        Self { history: 1, horizon: 10, stride: 1 }
+        Self { history: 1, horizon: 10, stride: 1, time: WindowTime::Absolute }
     }
 }
 
@@ -119,7 +132,7 @@ pub struct SplitConfig {
     pub by: Option<SplitBy>,
     /// Shares of training, validation and test; default 0.6, 0.2, 0.2. What is left of 1 is not used.
     pub ratios: Option<[f64; 3]>,
-    /// Seed of the shuffle of episodes; default 0.
+    /// Seed of the shuffle of episodes or windows; default 0.
     pub seed: Option<u64>,
     /// A JSON file relative to the study: `{"train": [0, 2], "validation": [1], "test": [3]}`, with indices of episodes
     /// from 0, or several of these by key.
@@ -136,6 +149,9 @@ pub enum SplitBy {
     Episode,
     /// The first part of every episode trains, the next validates, the last tests. No window crosses a boundary.
     Time,
+    /// Windows, shuffled. Neighbours overlap, so that test windows hold frames of training windows: errors on them are no
+    /// errors of forecasts. Published studies split so, and are repeated so.
+    Windows,
 }
 
 impl SplitConfig {

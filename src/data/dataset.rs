@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::config::{DataConfig, Normalise};
+use super::config::{DataConfig, Normalise, SplitBy};
 use super::episode::{Episode, common_spacing};
 use super::error::DataError;
 use super::split::Parts;
@@ -43,11 +43,16 @@ impl Dataset {
             check(name, parts, &windows, config)?;
             Ok(windows)
         };
-        let train = cut("training", &parts.train)?;
+        let mut train = cut("training", &parts.train)?;
         if train.count == 0 {
             return Err(DataError::split("there are no training windows", "give training a share above 0"));
         }
-        let (validation, test) = (cut("validation", &parts.validation)?, cut("test", &parts.test)?);
+        let (mut validation, mut test) = (cut("validation", &parts.validation)?, cut("test", &parts.test)?);
+        if config.split.by == Some(SplitBy::Windows) {
+            let [first, second, third] = config.split.of_windows(train.count)?;
+            (validation, test) = (train.select(&second), train.select(&third));
+            train = Windows { above_max: train.above_max, short_parts: train.short_parts, ..train.select(&first) };
+        }
         let residual_scale = residual_scale(config.normalise, &train, &episodes)?;
         Ok(Self { train, validation, test, residual_scale, episodes, spacing })
     }

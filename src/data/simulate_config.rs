@@ -34,6 +34,8 @@ pub struct SimulateConfig {
     pub method: Option<String>,
     /// Standard deviation of normal noise added to the observations: one number, or one per output; default none.
     pub noise: Option<Noise>,
+    /// Likewise of the inputs, for measured inputs: the model sees them with noise, the truth without; default none.
+    pub input_noise: Option<Noise>,
     /// Seed of every draw; default 0.
     #[serde(default)]
     pub seed: u64,
@@ -71,14 +73,14 @@ pub enum Distribution {
     Pulse([f64; 2]),
 }
 
-/// Standard deviation of observation noise.
+/// Standard deviation of measurement noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a standard deviation or a table { output = standard deviation }")]
+#[serde(untagged, expecting = "expected a standard deviation or a table { name = standard deviation }")]
 pub enum Noise {
-    /// The same for every output.
+    /// The same for every one.
     Same(f64),
-    /// By output; outputs left out have none.
-    PerOutput(BTreeMap<String, f64>),
+    /// By name; those left out have none.
+    ByName(BTreeMap<String, f64>),
 }
 
 impl SimulateConfig {
@@ -106,11 +108,6 @@ impl SimulateConfig {
                 }
             }
         }
-        let deviations: Vec<f64> = match &self.noise {
-            None => Vec::new(),
-            Some(Noise::Same(value)) => vec![*value],
-            Some(Noise::PerOutput(values)) => values.values().copied().collect(),
-        };
         let of_states = |draw: &Draw| match draw {
             Draw::Named(Distribution::Smooth(_)) => Some("smooth"),
             Draw::Named(Distribution::Ring(_)) => Some("a ring"),
@@ -121,15 +118,22 @@ impl SimulateConfig {
             let remedy = "parameters are numbers: use [low, high]";
             return refuse(&format!("theta.{name}"), format!("is {shape}"), remedy);
         }
-        match deviations.iter().find(|value| !(value.is_finite() && **value >= 0.0)) {
-            Some(value) => refuse("noise", format!("{value} is no standard deviation"), "give numbers of 0 or more"),
-            None => Ok(()),
+        for (key, noise) in [("noise", &self.noise), ("input_noise", &self.input_noise)] {
+            let deviations: Vec<f64> = match noise {
+                None => Vec::new(),
+                Some(Noise::Same(value)) => vec![*value],
+                Some(Noise::ByName(values)) => values.values().copied().collect(),
+            };
+            if let Some(value) = deviations.iter().find(|value| !(value.is_finite() && **value >= 0.0)) {
+                return refuse(key, format!("{value} is no standard deviation"), "give numbers of 0 or more");
+            }
         }
+        Ok(())
     }
 }
 
 impl Draw {
-    fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         let numbers = match self {
             Self::Constant(value) => [*value; 2],
             Self::Uniform(bounds) => *bounds,

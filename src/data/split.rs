@@ -40,7 +40,7 @@ pub struct Parts {
 impl Split {
     /// Shuffles the episodes and shares them out. A share above 0 gets at least one.
     pub fn by_seed(episodes: usize, ratios: [f64; 3], seed: u64) -> Result<Self, DataError> {
-        let counts = share(episodes, ratios)?;
+        let counts = share("episodes", episodes, ratios)?;
         let order = Stream::new(seed, Purpose::Split).permutation(episodes, 0);
         let order: Vec<usize> = order.into_iter().map(|episode| episode as usize).collect();
         let (train, rest) = order.split_at(counts[0]);
@@ -111,6 +111,17 @@ impl Split {
     }
 }
 
+impl SplitConfig {
+    /// The windows, by their positions, that train, validate and test in a split of windows.
+    pub(super) fn of_windows(&self, count: usize) -> Result<[Vec<u32>; 3], DataError> {
+        let counts = share("windows", count, self.ratios.unwrap_or(Self::DEFAULT_RATIOS))?;
+        let mut order = Stream::new(self.seed.unwrap_or(0), Purpose::Split).permutation(count, 0);
+        let test = order.split_off(counts[0] + counts[1]);
+        let validation = order.split_off(counts[0]);
+        Ok([order, validation, test[..counts[2]].to_vec()])
+    }
+}
+
 impl Parts {
     /// What the configuration says. `base` is the folder of the study, where the JSON file is sought.
     pub fn of(config: &SplitConfig, base: &Path, episodes: &[Episode]) -> Result<Self, DataError> {
@@ -122,6 +133,8 @@ impl Parts {
         match config.by.unwrap_or(default) {
             SplitBy::Episode => Ok(Split::by_seed(episodes.len(), ratios, config.seed.unwrap_or(0))?.parts(episodes)),
             SplitBy::Time => Ok(Self::by_time(ratios, episodes)),
+            // Shared out after they have been cut.
+            SplitBy::Windows => Ok(Split { train: (0..episodes.len()).collect(), ..Split::default() }.parts(episodes)),
         }
     }
 
@@ -145,7 +158,7 @@ impl Parts {
 }
 
 /// Whole numbers nearest to the shares (largest remainders first), at least one for a share above 0.
-fn share(episodes: usize, ratios: [f64; 3]) -> Result<[usize; 3], DataError> {
+fn share(what: &str, episodes: usize, ratios: [f64; 3]) -> Result<[usize; 3], DataError> {
     let total: f64 = ratios.iter().sum();
     if ratios.iter().any(|ratio| !(0.0..=1.0).contains(ratio)) || total > 1.0 + 1e-9 {
         return Err(DataError::split(format!("ratios {ratios:?} have sum {total}"), "give three shares with sum <= 1"));
@@ -170,7 +183,7 @@ fn share(episodes: usize, ratios: [f64; 3]) -> Result<[usize; 3], DataError> {
                 (counts[richest], counts[list]) = (counts[richest] - 1, 1);
             } else {
                 return Err(DataError::split(
-                    format!("{episodes} episodes are too few for the ratios {ratios:?}"),
+                    format!("{episodes} {what} are too few for the ratios {ratios:?}"),
                     "set by = \"time\", or a ratio of 0",
                 ));
             }
@@ -185,12 +198,12 @@ mod tests {
 
     #[test]
     fn shares_are_whole_numbers() {
-        assert_eq!(share(100, [0.4, 0.3, 0.3]), Ok([40, 30, 30]));
-        assert_eq!(share(100, [0.29, 0.0, 0.0]), Ok([29, 0, 0]));
-        assert_eq!(share(3, [0.6, 0.2, 0.2]), Ok([1, 1, 1]));
-        assert_eq!(share(10, [0.5, 0.25, 0.25]), Ok([5, 3, 2]));
-        assert_eq!(share(1, [1.0, 0.0, 0.0]), Ok([1, 0, 0]));
-        assert!(share(2, [0.6, 0.2, 0.2]).is_err());
-        assert!(share(9, [0.6, 0.3, 0.2]).is_err());
+        assert_eq!(share("episodes", 100, [0.4, 0.3, 0.3]), Ok([40, 30, 30]));
+        assert_eq!(share("episodes", 100, [0.29, 0.0, 0.0]), Ok([29, 0, 0]));
+        assert_eq!(share("episodes", 3, [0.6, 0.2, 0.2]), Ok([1, 1, 1]));
+        assert_eq!(share("episodes", 10, [0.5, 0.25, 0.25]), Ok([5, 3, 2]));
+        assert_eq!(share("episodes", 1, [1.0, 0.0, 0.0]), Ok([1, 0, 0]));
+        assert!(share("episodes", 2, [0.6, 0.2, 0.2]).is_err());
+        assert!(share("episodes", 9, [0.6, 0.3, 0.2]).is_err());
     }
 }

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use super::config::WindowConfig;
+use super::config::{WindowConfig, WindowTime};
 use super::episode::Episode;
 use super::error::DataError;
 use crate::model::{EncodeSpec, Seen};
+
+/// Fewer episodes than these are cut into stretches for a bootstrap.
+const FEW_EPISODES: usize = 5;
 
 /// A range of steps of one episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +82,47 @@ impl Windows {
                 windows.push(part.episode, episode, start, max)?;
             }
         }
+        if config.time == WindowTime::Relative {
+            windows.t0.fill(0.0);
+        }
         Ok(windows)
+    }
+
+    /// What a bootstrap draws as one: the episode of each window; of fewer than five episodes stretches of them, each as long
+    /// as a window, because a resampling of one or two recordings says nothing about chance.
+    pub fn blocks(&self) -> Vec<u32> {
+        let mut episodes = self.episode.clone();
+        episodes.sort_unstable();
+        episodes.dedup();
+        if episodes.len() >= FEW_EPISODES {
+            return self.episode.clone();
+        }
+        let stretch = |w: usize| (self.episode[w], self.start[w] / self.frames().max(1) as u32);
+        let mut known: Vec<(u32, u32)> = (0..self.count).map(stretch).collect();
+        known.sort_unstable();
+        known.dedup();
+        (0..self.count).map(|w| known.binary_search(&stretch(w)).unwrap_or(0) as u32).collect()
+    }
+
+    /// Some of the windows, by their positions. What was dropped is not counted again.
+    pub fn select(&self, chosen: &[u32]) -> Windows {
+        fn rows<T: Clone>(values: &[T], count: usize, chosen: &[u32]) -> Vec<T> {
+            let width = values.len() / count.max(1);
+            chosen.iter().flat_map(|w| values[*w as usize * width..][..width].to_vec()).collect()
+        }
+        let of = |values: &[f64]| rows(values, self.count, chosen);
+        Windows {
+            count: chosen.len(),
+            episode: rows(&self.episode, self.count, chosen),
+            start: rows(&self.start, self.count, chosen),
+            past: of(&self.past),
+            future: of(&self.future),
+            u: of(&self.u),
+            t0: of(&self.t0),
+            above_max: 0,
+            short_parts: 0,
+            ..*self
+        }
     }
 
     /// Frames from the first of the history to the last predicted.

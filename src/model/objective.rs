@@ -5,7 +5,7 @@
 
 use super::error::ModelError;
 use super::observable::{Observables, Seeds, Sums};
-use super::pairs::{Between, PointLayout};
+use super::pairs::{Between, Pairs, PointLayout};
 use super::penalty::{Kind, Penalty, QuadraticPrior};
 use super::spec::PenaltySpec;
 
@@ -97,6 +97,12 @@ impl Objective {
         self.penalties.iter().any(|p| p.pairs().is_some())
     }
 
+    /// True if a penalty with a weight is made of pairs: its value does not follow a resampling of blocks, so there is no
+    /// bootstrap of it.
+    pub fn counts_pairs(&self) -> bool {
+        self.penalties.iter().any(|p| p.weight != 0.0 && p.pairs().is_some())
+    }
+
     /// True if reverse passes must visit observations: for the loss, or for a penalty that reads them.
     pub fn seeds_observations(&self) -> bool {
         let reads = |p: &Penalty| p.pairs().is_some() || p.observables().iter().any(|o| o.of_observation());
@@ -106,10 +112,29 @@ impl Objective {
     /// Values and seeds from the sums and the points `[points, width]` of a group. Without points, penalties that are made
     /// of pairs are NaN, and count only if they have a weight.
     pub fn evaluate(&self, sums: &Sums, points: &[f64]) -> (ObjectiveTerms, Seeds) {
+        let mut cotangents = vec![0.0; points.len()];
+        let (terms, seeds) =
+            self.transform(sums, |_, pairs, factor| pairs.evaluate(points, &self.points, factor, &mut cotangents));
+        (terms, Seeds { points: cotangents, ..seeds })
+    }
+
+    /// What every penalty that is made of pairs measures on points `[points, width]`; 0 for the others.
+    pub fn pair_values(&self, points: &[f64]) -> Vec<f64> {
+        let value = |p: &Penalty| p.pairs().map_or(0.0, |pairs| pairs.evaluate(points, &self.points, 0.0, &mut []));
+        self.penalties.iter().map(value).collect()
+    }
+
+    /// Values from the sums of a group where [`Objective::pair_values`] are known: many sums may share them.
+    pub fn terms(&self, sums: &Sums, pair_values: &[f64]) -> ObjectiveTerms {
+        self.transform(sums, |penalty, _, _| pair_values.get(penalty).copied().unwrap_or(f64::NAN)).0
+    }
+
+    /// Values and seeds; `measure` evaluates the pairs of a penalty and adds its derivatives times a factor.
+    fn transform(&self, sums: &Sums, mut measure: impl FnMut(usize, &Pairs, f64) -> f64) -> (ObjectiveTerms, Seeds) {
         let means = sums.means();
         let loss = (sums.present > 0.0).then(|| sums.squared_error / sums.present);
         let mut objective = if self.loss_weight == 0.0 { 0.0 } else { self.loss_weight * loss.unwrap_or(0.0) };
-        let mut seeds = Seeds { points: vec![0.0; points.len()], ..Seeds::default() };
+        let mut seeds = Seeds::default();
         if sums.present > 0.0 {
             seeds.squared_error = self.loss_weight / sums.present;
         }
@@ -119,12 +144,9 @@ impl Objective {
             if count(o) > 0.0 { place / count(o) } else { 0.0 }
         };
         let mut penalties = Vec::with_capacity(self.penalties.len());
-        for penalty in &self.penalties {
+        for (i, penalty) in self.penalties.iter().enumerate() {
             let (value, slopes) = match &penalty.how {
-                Kind::Pairs { pairs, sign } => {
-                    let factor = penalty.weight * sign;
-                    (sign * pairs.evaluate(points, &self.points, factor, &mut seeds.points), Vec::new())
-                }
+                Kind::Pairs { pairs, sign } => (sign * measure(i, pairs, penalty.weight * sign), Vec::new()),
                 _ => penalty.value(&mean),
             };
             if penalty.weight != 0.0 {

@@ -209,6 +209,9 @@ fn correlation(sides: &[Side; 2], count: usize, factor: f64, cotangents: &mut [f
         }
         let square = ab * ab / (aa * bb);
         value += square / width as f64;
+        if factor == 0.0 {
+            continue;
+        }
         for (side, own, other, norm) in [(&sides[0], a, b, aa), (&sides[1], b, a, bb)] {
             for i in 0..count {
                 let slope = 2.0 * (ab * other[i] / (aa * bb) - square * own[i] / norm);

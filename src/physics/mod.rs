@@ -13,9 +13,11 @@ mod record;
 mod scan;
 mod signature;
 mod source;
+mod variant;
 
 pub use error::PhysicsError;
 pub use lower::NODE_BUDGET;
 pub use module::{Context, Lowered, Module, Perturbed};
 pub use record::Record;
 pub use signature::{Argument, Role};
+pub use variant::{members, without_features, without_networks, without_physics};

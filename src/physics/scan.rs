@@ -118,12 +118,12 @@ fn result(text: &str, tokens: &[Range<usize>], i: usize) -> Option<Span> {
     Some(Span::new(first.start as u32, last.end as u32))
 }
 
-fn is_word(token: &str) -> bool {
+pub(super) fn is_word(token: &str) -> bool {
     token.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
 }
 
 /// Words and single other characters, without white space and comments (block comments nest).
-fn tokens(text: &str) -> Vec<Range<usize>> {
+pub(super) fn tokens(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {

@@ -109,16 +109,16 @@ fn smooth(grid: &Grid, [low, high]: [f64; 2], stream: &Stream, member: u32) -> V
     values.iter().map(|v| low + (high - low) * (v - least) / (most - least)).collect()
 }
 
-/// Standard deviations of the noise, one per output.
-pub(super) fn deviations(noise: Option<&Noise>, outputs: &[String]) -> Result<Vec<f64>, PrepareError> {
+/// Standard deviations of the noise of outputs or inputs, one for each name.
+pub(super) fn deviations(key: &str, noise: Option<&Noise>, names: &[String]) -> Result<Vec<f64>, PrepareError> {
     match noise {
-        None => Ok(vec![0.0; outputs.len()]),
-        Some(Noise::Same(value)) => Ok(vec![*value; outputs.len()]),
-        Some(Noise::PerOutput(map)) => {
-            if let Some(unknown) = map.keys().find(|k| !outputs.contains(k)) {
-                return Err(PrepareError::Truth(format!("noise.{unknown}: the outputs are {}", outputs.join(", "))));
+        None => Ok(vec![0.0; names.len()]),
+        Some(Noise::Same(value)) => Ok(vec![*value; names.len()]),
+        Some(Noise::ByName(map)) => {
+            if let Some(unknown) = map.keys().find(|k| !names.contains(k)) {
+                return Err(PrepareError::Truth(format!("{key}.{unknown}: there are {}", names.join(", "))));
             }
-            Ok(outputs.iter().map(|o| map.get(o).copied().unwrap_or(0.0)).collect())
+            Ok(names.iter().map(|o| map.get(o).copied().unwrap_or(0.0)).collect())
         }
     }
 }

@@ -111,8 +111,11 @@ fn grid(
     let stream = Stream::new(seed, Purpose::Bootstrap);
     let resamples: Vec<Vec<f64>> = (0..config.bootstrap as u32).map(|r| resample(&stream, setting.blocks, r)).collect();
     let first = || Least { theta: place(0), value: f64::INFINITY };
-    let mut found: Vec<(Least, Vec<Least>)> =
-        criteria.iter().map(|_| (first(), resamples.iter().map(|_| first()).collect())).collect();
+    let begin = |criterion: &Criterion| {
+        let count = if criterion.objective.counts_pairs() { 0 } else { resamples.len() };
+        (first(), (0..count).map(|_| first()).collect())
+    };
+    let mut found: Vec<(Least, Vec<Least>)> = criteria.iter().map(begin).collect();
     sweep(setting, (0..count).map(place), |_, theta, sums| {
         for (criterion, (best, replicates)) in criteria.iter().zip(&mut found) {
             best.see(theta, value_of(&sums, criterion, |_| 1.0));
@@ -187,8 +190,8 @@ fn follow(
     let found = from(places, &vec![vec![1.0; setting.blocks]; starts])?;
     let best = found.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((vec![0.5; free], f64::INFINITY));
     let bootstrap = Stream::new(seed, Purpose::Bootstrap);
-    let counts: Vec<Vec<f64>> =
-        (0..config.bootstrap.min(32) as u32).map(|r| resample(&bootstrap, setting.blocks, r)).collect();
+    let replicates = if criterion.objective.counts_pairs() { 0 } else { config.bootstrap.min(32) as u32 };
+    let counts: Vec<Vec<f64>> = (0..replicates).map(|r| resample(&bootstrap, setting.blocks, r)).collect();
     let mut replicates = Vec::with_capacity(counts.len());
     for part in counts.chunks(8) {
         let again = from(vec![best.0.clone(); part.len()], part)?;

@@ -1,6 +1,8 @@
 //! Reading a study's TOML, with errors that name file, line, column and the nearest key.
 
+use super::baselines::BaselinesConfig;
 use super::estimate_config::EstimateConfig;
+use super::forecast::ForecastConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
 use crate::model::{
@@ -43,6 +45,8 @@ struct File {
     estimate: EstimateConfig,
     #[serde(default)]
     landscape: LandscapeConfig,
+    forecast: Option<ForecastConfig>,
+    baselines: Option<BaselinesConfig>,
     #[serde(default)]
     #[allow(dead_code, reason = "merged over the rest before the file is read")]
     full: toml::Table,
@@ -67,6 +71,10 @@ pub struct Study {
     pub estimate: EstimateConfig,
     /// `[landscape]`
     pub landscape: LandscapeConfig,
+    /// `[forecast]`
+    pub forecast: Option<ForecastConfig>,
+    /// `[baselines]`
+    pub baselines: Option<BaselinesConfig>,
 }
 
 /// Why a study could not be read.
@@ -188,6 +196,8 @@ impl Study {
             train: file.train,
             estimate: file.estimate,
             landscape: file.landscape,
+            forecast: file.forecast,
+            baselines: file.baselines,
         })
     }
 

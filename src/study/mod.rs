@@ -1,6 +1,7 @@
 //! Studies: the TOML as a whole, data made ready or simulated, estimates, landscapes, and how far a grid's steps go.
 
 mod agreement;
+mod baselines;
 mod basins;
 mod bias;
 mod coordinates;
@@ -14,6 +15,8 @@ mod entries;
 mod estimate;
 mod estimate_config;
 mod file;
+mod forecast;
+mod forecast_error;
 mod identify;
 mod landscape;
 mod lbfgs;
@@ -32,6 +35,7 @@ mod sweep;
 mod trained;
 
 pub use agreement::{Agreement, agreement};
+pub use baselines::{BaselinesConfig, Reduced, fit_physics, network_settings, windows_for};
 pub use basins::{Basins, Minimum, Saddle};
 pub use bias::Bias;
 pub use curvature::{Covariance, Curvature};
@@ -41,6 +45,8 @@ pub use entries::independent_entries;
 pub use estimate::{Estimate, estimate, estimate_members};
 pub use estimate_config::{EstimateConfig, EstimateMethod, LARGE_FIELD};
 pub use file::{Study, StudyError, StudyTable};
+pub use forecast::{Drift, Forecast, ForecastConfig, ForecastModel, Forecaster};
+pub use forecast_error::{ForecastError, Units, forecast_error, persistence_error};
 pub use identify::{Identifiability, Identified, Known, identify};
 pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, landscape};
 pub use minima::FurtherMinimum;

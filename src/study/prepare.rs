@@ -87,7 +87,7 @@ fn windowed(study: &Study, model: &Model) -> Result<DataConfig, PrepareError> {
     let refuse = |problem: &str, remedy: &str| Err(DataError::config("window", problem, remedy).into());
     let default = WindowConfig::default();
     match model.is_static() {
-        true if config.window == default => config.window = WindowConfig { history: 0, horizon: 1, stride: 1 },
+        true if config.window == default => config.window = WindowConfig { history: 0, horizon: 1, ..default },
         true if (config.window.history, config.window.horizon) != (0, 1) => {
             return refuse("a static model predicts single rows", "remove it, or set history = 0 and horizon = 1");
         }

@@ -210,7 +210,7 @@ fn limits(
 ) -> Vec<f64> {
     match limit {
         Limit::Likelihood(entries) => vec![found[lowest] * (CHI_SQUARED / entries.max(1.0)).exp(); sums.len()],
-        Limit::Blocks(_) if setting.blocks < 2 => vec![f64::NAN; sums.len()],
+        Limit::Blocks(_) if setting.blocks < 2 || criterion.objective.counts_pairs() => vec![f64::NAN; sums.len()],
         Limit::Blocks(seed) => {
             let stream = Stream::new(seed, Purpose::Bootstrap);
             let counts: Vec<Vec<f64>> = (0..RESAMPLES).map(|r| resample(&stream, setting.blocks, r)).collect();

@@ -75,6 +75,10 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
     if !truth.inputs.is_empty() && truth.control.is_none() {
         return Err(PrepareError::Truth("the truth takes Input but has no fn control that gives it".into()));
     }
+    if config.input_noise.is_some() && model.inputs.is_empty() {
+        let message = "input_noise: the model has no inputs\nhelp: remove it, or use noise for the outputs";
+        return Err(PrepareError::Truth(message.into()));
+    }
     let stream = Stream::new(config.seed, Purpose::Simulation);
     let theta = draw_all("theta", &config.theta, &truth.theta, None, config.episodes, &stream)?;
     // Parameters vary from episode to episode; the first ones tell their size.
@@ -85,16 +89,25 @@ pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) 
         tracing::warn!("{warning}");
     }
     let start = draw_all("initial", &config.initial, &truth.state, Some(&truth), config.episodes, &stream)?;
-    let deviations = deviations(config.noise.as_ref(), &truth.outputs)?;
+    let input_deviations = deviations("input_noise", config.input_noise.as_ref(), &truth.inputs)?;
+    let deviations = deviations("noise", config.noise.as_ref(), &truth.outputs)?;
     let noise = Stream::new(config.seed, Purpose::Noise);
     let truth = Truth { model: truth, theta, deviations, noise };
     let run = Run { truth: &truth, config, device: Cpu::<f64>::new(&truth.model, DEFAULT_BUDGET) };
-    let (mut outputs, inputs) = match truth.model.control {
+    let (mut outputs, mut inputs) = match truth.model.control {
         Some(_) => run.controlled(start)?,
         None => (run.free(&start)?, Vec::new()),
     };
     for (position, value) in outputs.iter_mut().enumerate() {
         *value += truth.noise_at(position);
+    }
+    let of_inputs = Stream::new(config.seed, Purpose::InputNoise);
+    for (position, value) in inputs.iter_mut().enumerate() {
+        let place = (position as u32, (position as u64 >> 32) as u32);
+        *value += match input_deviations[position % input_deviations.len()] {
+            0.0 => 0.0,
+            deviation => deviation * of_inputs.normal(place.0, place.1),
+        };
     }
     let frames = config.steps + 1;
     let (k, m, keep) = (truth.model.output_len(), truth.model.inputs.len(), model.inputs.len());

@@ -18,8 +18,8 @@ pub struct Criterion {
 pub struct PointSums {
     /// One entry per block, in the order of the blocks.
     pub blocks: Vec<Sums>,
-    /// Points of all trajectories, for penalties made of pairs; they do not follow a resampling of blocks.
-    pub points: Vec<f64>,
+    /// What each penalty of the model that is made of pairs measures; it does not follow a resampling of blocks.
+    pub pairs: Vec<f64>,
     /// Trajectories that left the finite numbers.
     pub failures: usize,
     /// The first of them and its step.
@@ -42,7 +42,7 @@ impl PointSums {
         for (i, block) in self.blocks.iter().enumerate() {
             total.add(block, multiplicity(i));
         }
-        objective.evaluate(&total, &self.points).0
+        objective.terms(&total, &self.pairs)
     }
 }
 
@@ -95,11 +95,11 @@ pub fn sweep(
         let theta: Vec<f64> = part.iter().flat_map(|(_, t)| t.iter().copied().cycle().take(n * p)).collect();
         // Only the sums of samples are read, so that all points share one group, whose tiles and workgroups are full; but
         // pairs are made of the points of a group.
-        let pairs = sweep.device.model().objective.needs_points();
-        let groups = if pairs { part.len() } else { 1 };
+        let measured = &sweep.device.model().objective;
+        let groups = if measured.needs_points() { part.len() } else { 1 };
         let job =
             Job { groups, hold_theta: true, ..Job::new(sweep.trajectories, &rows, &theta, sweep.weights, &objective) };
-        let mut evaluation = sweep.device.evaluate(&job)?;
+        let evaluation = sweep.device.evaluate(&job)?;
         for (g, (index, point)) in part.iter().enumerate() {
             let mut blocks = vec![Sums::default(); sweep.blocks];
             for (i, sums) in evaluation.sums[g * n..(g + 1) * n].iter().enumerate() {
@@ -109,8 +109,8 @@ pub fn sweep(
             let failed = |s: &&Status| s.code != StatusCode::Ok;
             let failures = status.iter().filter(failed).count();
             let first_failure = status.iter().enumerate().find(|(_, s)| failed(s)).map(|(i, s)| (i, s.step));
-            let points = evaluation.points.get_mut(g).map_or(Vec::new(), std::mem::take);
-            if !receive(*index, point, PointSums { blocks, points, failures, first_failure }) {
+            let pairs = evaluation.points.get(g).map_or(Vec::new(), |points| measured.pair_values(points));
+            if !receive(*index, point, PointSums { blocks, pairs, failures, first_failure }) {
                 return Ok(());
             }
         }

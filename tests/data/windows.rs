@@ -22,7 +22,7 @@ fn windows_are_all_that_fit_and_hold_their_own_frames() {
     for (history, horizon, stride) in
         (1..4).flat_map(|h| (1..5).flat_map(move |t| (1..4).map(move |stride| (h, t, stride))))
     {
-        let setting = WindowConfig { history, horizon, stride };
+        let setting = WindowConfig { history, horizon, stride, ..WindowConfig::default() };
         let windows = Windows::cut(&episodes, &parts, &setting, None).unwrap();
         let expected: Vec<(usize, usize)> = parts
             .iter()
@@ -58,7 +58,7 @@ fn a_hundred_steps_give_ninety_windows_of_one_and_ten() {
     let windows = Windows::cut(
         &[numbered(0, 100)],
         &[Part { episode: 0, steps: 0..100 }],
-        &WindowConfig { history: 1, horizon: 10, stride: 1 },
+        &WindowConfig { history: 1, horizon: 10, stride: 1, ..WindowConfig::default() },
         None,
     );
     assert_eq!(windows.unwrap().count, 90);
@@ -87,7 +87,7 @@ fn missing_values_stay_missing_in_the_future_and_large_ones_drop_their_windows()
     let mut episode = numbered(0, 8);
     episode.outputs[5] = f64::NAN;
     let cut = |horizon, end, max| {
-        let setting = WindowConfig { history: 1, horizon, stride: 1 };
+        let setting = WindowConfig { history: 1, horizon, ..WindowConfig::default() };
         Windows::cut(std::slice::from_ref(&episode), &[Part { episode: 0, steps: 0..end }], &setting, max)
     };
     let windows = cut(2, 7, None).unwrap();

@@ -60,7 +60,7 @@ fn a_decay_with_a_hidden_source() {
                     fn physics(s: State, theta: Theta) -> State { return State(-theta.k * s.x); }";
         let model = model(&toml, wgsl);
         let config = DataConfig {
-            window: WindowConfig { history: 2, horizon: 6, stride: 3 },
+            window: WindowConfig { history: 2, horizon: 6, stride: 3, ..WindowConfig::default() },
             split: SplitConfig { by: Some(SplitBy::Time), ratios: Some([1.0, 0.0, 0.0]), ..SplitConfig::default() },
             ..DataConfig::default()
         };

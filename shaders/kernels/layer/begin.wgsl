@@ -1,10 +1,9 @@
-// Begins a chunk: parameters of its samples; with ZERO its sums and status start anew.
+// Begins a chunk: parameters of its samples; with ZERO its sums and status, `terms` rows, start anew.
 
 @group(0) @binding(5) var<storage, read> batch: array<u32>;
 @group(0) @binding(6) var<storage, read_write> results: array<u32>;
 
 const ZERO = 1u;
-const SUMS = 6u;            // status, squared error, present, three observables
 
 @compute @workgroup_size(64)
 fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -18,7 +17,7 @@ fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         arena[at(params.output) + i * params.stride + lane] = bitcast<f32>(value);
     }
     if ((params.flags & ZERO) != 0u) {
-        for (var i = 0u; i < SUMS; i = i + 1u) {
+        for (var i = 0u; i < params.terms; i = i + 1u) {
             results[i * params.batch_stride + sample] = 0u;
         }
     }

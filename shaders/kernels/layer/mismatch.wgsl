@@ -22,7 +22,7 @@ fn mismatch(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     if (!is_nan(bits)) {
         let inverse = bitcast<f32>(data[params.scales_at + component]);
         let times = bitcast<f32>(batch[params.batch_stride + sample]);
-        let seed = 2.0 * seeds[sample / params.per_group * 4u] * times;
+        let seed = 2.0 * seeds[sample / params.per_group * params.seed] * times;
         cotangent = seed * ((arena[at(params.places[0].x) + place] - bitcast<f32>(bits)) * inverse) * inverse;
     }
     arena[at(params.output) + place] = cotangent;

@@ -1,4 +1,4 @@
-// Adds the stage observables of a step to the sums of every sample.
+// Adds `numbers` observables of `terms` calls to the sums of every sample, from row `output` of the results.
 
 @group(0) @binding(6) var<storage, read_write> results: array<u32>;
 
@@ -8,11 +8,11 @@ fn observables(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     if (lane >= params.samples) {
         return;
     }
-    for (var q = 0u; q < 3u; q = q + 1u) {
-        let slot = (3u + q) * params.batch_stride + params.first_sample + lane;
+    for (var q = 0u; q < params.numbers; q = q + 1u) {
+        let slot = (params.output + q) * params.batch_stride + params.first_sample + lane;
         var sum = bitcast<f32>(results[slot]);
-        for (var stage = 0u; stage < params.terms; stage = stage + 1u) {
-            let place = params.places[stage / 4u][stage % 4u];
+        for (var call = 0u; call < params.terms; call = call + 1u) {
+            let place = params.places[call / 4u][call % 4u];
             sum = sum + arena[at(place) + q * params.stride + lane];
         }
         results[slot] = bitcast<u32>(sum);

@@ -66,14 +66,15 @@ impl Fused {
         prepared: &Prepared,
     ) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
         let stride = prepared.batch_stride as u64;
-        let words = self.context.download(&[(memory.get(Slot::Results), 0, 6 * stride)])?.remove(0);
+        let words =
+            self.context.download(&[(memory.get(Slot::Results), 0, self.layout.sum_rows() as u64 * stride)])?.remove(0);
         let stride = stride as usize;
         let value = |slot: usize, seat: usize| f32::from_bits(words[slot * stride + seat]) as f64;
         let stage_count = (prepared.sizes.horizon * self.layout.substeps * self.layout.tableau.stages()) as f64;
         let sums = seats.seats().map(|s| Sums {
             squared_error: value(1, s),
             present: value(2, s),
-            observables: observables([value(3, s), value(4, s), value(5, s)]),
+            observables: observables(self.layout.observables, |place| value(3 + place, s)),
             stage_count,
             entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });
@@ -148,7 +149,7 @@ impl Fused {
         self.submit(memory, &recording, 1)?;
         let (sums, _) = self.read_sums(memory, &seats, &prepared)?;
         let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
-        write_seeds(&self.context, memory, &seats.seeds(&seeds));
+        write_seeds(&self.context, memory, self.layout.seed_width(), &seats.seeds(&seeds));
         let mut recording = Recording::default();
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         self.record_gradient(&mut recording, &prepared, encode, weights);
@@ -165,12 +166,12 @@ impl Fused {
         wanted: Wanted,
         mut evaluation: Evaluation,
     ) -> Result<Gradient, DeviceError> {
-        let [n, p, _, _] = self.layout.sizes;
+        let ([n, p, _, _], first) = (self.layout.sizes, self.layout.sum_rows());
         let stride = prepared.batch_stride;
         let each = self.model.weights.per_member();
         let words = if wanted.weights { (prepared.members * each) as u64 } else { 0 };
         let mut parts = self.context.download(&[
-            (memory.get(Slot::Results), 0, (stride * (6 + n + p)) as u64),
+            (memory.get(Slot::Results), 0, (stride * (first + n + p)) as u64),
             (memory.get(Slot::Gradient), 0, words),
         ])?;
         let (gradient, results) = (parts.remove(1), parts.remove(0));
@@ -186,13 +187,13 @@ impl Fused {
                 .collect()
         };
         let weights = if wanted.weights { member_gradients(job, seats, &gradient) } else { Vec::new() };
-        Ok(Gradient { evaluation, weights, theta: rows(6 + n, p), start: rows(6, n) })
+        Ok(Gradient { evaluation, weights, theta: rows(first + n, p), start: rows(first, n) })
     }
 }
 
-/// The base observables as the first of all.
-pub fn observables(base: [f64; 3]) -> [f64; MOST_OBSERVABLES] {
-    std::array::from_fn(|i| base.get(i).copied().unwrap_or(0.0))
+/// Sums of a sample's observables: so many of stages and of observations.
+pub fn observables(counts: [usize; 2], value: impl Fn(usize) -> f64) -> [f64; MOST_OBSERVABLES] {
+    std::array::from_fn(|place| if place < counts[0] + counts[1] { value(place) } else { 0.0 })
 }
 
 /// A status as kernels write it.
@@ -227,9 +228,9 @@ pub fn member_gradients(job: &Job, seats: &Seats, words: &[u32]) -> Vec<f64> {
     gradients
 }
 
-/// Uploads the derivatives of the objective that the reverse pass starts from, four numbers for each of the seats' seeds.
-pub fn write_seeds(context: &Context, memory: &Memory, seeds: &[Seeds]) {
-    let numbers = seeds.iter().flat_map(|s| [s.squared_error, s.observables[0], s.observables[1], s.observables[2]]);
+/// Uploads the derivatives of the objective that the reverse pass starts from, `width` numbers for each of the seats' seeds.
+pub fn write_seeds(context: &Context, memory: &Memory, width: usize, seeds: &[Seeds]) {
+    let numbers = seeds.iter().flat_map(|s| std::iter::once(s.squared_error).chain(s.observables).take(width));
     let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
     context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
 }

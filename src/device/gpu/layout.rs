@@ -5,7 +5,7 @@
 use super::link::{Fixed, Linked, Place, Step, link};
 use super::source::{Schedule, Shape};
 use crate::graph::Function;
-use crate::model::{Interpolation, Model};
+use crate::model::{Interpolation, Model, ports};
 use crate::program::{Program, vjp};
 use crate::solve::{Tableau, tableau};
 use std::sync::Arc;
@@ -29,13 +29,15 @@ pub struct Rows {
     pub input: usize,
     /// Time.
     pub time: usize,
+    /// The observation and the weights of its entries, where the observe program reads them.
+    pub target: usize,
     /// Port 0 (forward), or the cotangent of output 0 (reverse).
     pub port: usize,
     /// Forward: the state. Reverse: its cotangent, then that of θ.
     pub state: usize,
     /// Forward: rates of the stages. Reverse: cotangents of their states.
     pub stages: usize,
-    /// Reverse: cotangents of the stage observables.
+    /// Reverse: cotangents of the observables, those of stages first.
     pub observables: usize,
     /// First free row of the forward and of the reverse kernel.
     pub free: [usize; 2],
@@ -59,8 +61,18 @@ pub(super) struct Packed {
 
 /// A model laid out for kernels.
 pub struct Layout {
-    /// States, parameters, inputs, outputs.
+    /// Integrated states, parameters of a sample, inputs, outputs.
     pub sizes: [usize; 4],
+    /// Numbers that programs take for θ: the parameters, with latents behind them.
+    pub parameters: usize,
+    /// Whether encode makes them.
+    pub makes: bool,
+    /// Numbers of the observed window that encode takes.
+    pub window: usize,
+    /// Observables of stages and of observations.
+    pub observables: [usize; 2],
+    /// Whether observe takes the observation and the weights of its entries.
+    pub sees_targets: bool,
     /// The scheme.
     pub tableau: Tableau,
     /// Steps per interval.
@@ -92,23 +104,34 @@ impl Layout {
     pub fn new(model: &Model) -> Layout {
         let sizes = [model.integrated(), model.theta.len(), model.inputs.len(), model.outputs.len()];
         let tableau = tableau(model.spec.solver.method);
-        let rows = driver_rows(sizes, tableau.stages());
-        let ports = vec![rows.port, rows.theta, rows.input, rows.time];
-        let fixed = |cotangents: Vec<usize>| Fixed { ports: ports.clone(), cotangents, free: rows.free };
-        let linked = |program: &Program, wanted: [bool; 4], fixed: Fixed| {
-            link(&vjp(program, &wanted, true), program.outputs.len(), &fixed)
+        let lists = &model.objective.observables;
+        let observables = [lists.stages.len(), lists.observations.len()];
+        let sees_targets = model.observe.ports.len() > ports::TARGET;
+        let (parameters, window) = (model.parameters(), model.window_len());
+        let rows = driver_rows(sizes, parameters, window, observables, sees_targets, tableau.stages());
+        let port_rows = [rows.port, rows.theta, rows.input, rows.time, rows.target, rows.target + sizes[3]];
+        let linked = |program: &Program, wanted: &[usize], cotangents: Vec<usize>| {
+            let marks: Vec<bool> = (0..program.ports.len()).map(|port| wanted.contains(&port)).collect();
+            let fixed = Fixed { ports: port_rows[..marks.len()].to_vec(), cotangents, free: rows.free };
+            link(&vjp(program, &marks, true), program.outputs.len(), &fixed)
         };
-        let both = [true, true, false, false];
+        let both = [ports::STATE, ports::THETA];
         let programs = [
-            linked(&model.evolve, both, fixed(vec![rows.port, rows.observables])),
-            linked(&model.observe, both, fixed(vec![rows.port])),
+            linked(&model.evolve, &both, vec![rows.port, rows.observables]),
+            linked(&model.observe, &both, vec![rows.port, rows.observables + observables[0]]),
             model.encode.as_ref().map_or(Linked::default(), |encode| {
-                linked(encode, [false, true, false, false], fixed(vec![rows.port]))
+                // What reached the parameters goes on to the networks that made them from where it was gathered.
+                linked(encode, &[ports::THETA], vec![rows.port, rows.state + sizes[0]])
             }),
         ];
         let (packed, places, packed_size) = pack(model);
         let mut layout = Layout {
             sizes,
+            parameters,
+            makes: model.makes_parameters(),
+            window,
+            observables,
+            sees_targets,
             substeps: model.spec.solver.substeps,
             held: model.spec.model.inputs == Interpolation::Hold,
             rows,
@@ -132,6 +155,22 @@ impl Layout {
         [0, 1].map(|part| self.programs.iter().map(|p| p.work[part]).max().unwrap_or(0).max(self.rows.free[part]))
     }
 
+    /// Numbers of a seed: of a squared residual, then of each observable.
+    pub fn seed_width(&self) -> usize {
+        1 + self.observables.iter().sum::<usize>()
+    }
+
+    /// Rows of results before the cotangents: status, squared error, present entries, observables.
+    pub fn sum_rows(&self) -> usize {
+        2 + self.seed_width()
+    }
+
+    /// Rows of results: sums, cotangents of state and parameters, and the parameters if they are made.
+    pub fn result_rows(&self) -> usize {
+        let made = if self.makes { self.parameters } else { 0 };
+        self.sum_rows() + self.sizes[0] + self.parameters + made
+    }
+
     /// Frame rows of one interval, and those of the encode call before all intervals.
     pub fn frame_rows(&self) -> (usize, usize) {
         let evolve = self.tableau.stages() * self.substeps * self.programs[0].frame;
@@ -153,10 +192,10 @@ impl Layout {
             };
             program.steps[part].iter().map(|s| step(s) + 1).sum()
         };
-        let [n, p, m, k] = self.sizes;
+        let ([n, _, m, k], p) = (self.sizes, self.parameters);
         let stages = self.tableau.stages();
         // States times later or earlier stages, in prepare and finish.
-        let driver = 2 * n * (stages + 2) + p + m + k + 8;
+        let driver = 2 * n * (stages + 2) + p + m + 2 * k + self.window + self.sum_rows() + 8;
         let calls = stages * self.substeps;
         calls * (steps(&self.programs[0]) + driver) + steps(&self.programs[1]) + driver
     }
@@ -222,16 +261,24 @@ impl Layout {
     }
 }
 
-fn driver_rows([n, p, m, k]: [usize; 4], stages: usize) -> Rows {
+fn driver_rows(
+    [n, _, m, k]: [usize; 4],
+    p: usize,
+    window: usize,
+    observables: [usize; 2],
+    sees_targets: bool,
+    stages: usize,
+) -> Rows {
     let (theta, input) = (0, p);
     let time = input + m;
-    let port = time + 1;
-    let state = port + n.max(k);
+    let target = time + 1;
+    let port = target + if sees_targets { 2 * k } else { 0 };
+    let state = port + n.max(k).max(window);
     // The reverse kernel keeps the cotangents of state and θ side by side.
-    let (forward_stages, reverse_stages) = (state + n, state + n + p);
-    let stages_at = forward_stages.max(reverse_stages);
-    let observables = stages_at + stages * n;
-    Rows { theta, input, time, port, state, stages: stages_at, observables, free: [observables, observables + 3] }
+    let stages_at = state + n + p;
+    let end = stages_at + stages * n;
+    let free = [end, end + observables.iter().sum::<usize>()];
+    Rows { theta, input, time, target, port, state, stages: stages_at, observables: end, free }
 }
 
 /// Packs every matrix twice, plain and transposed, by columns of four-row vectors, and every bias once.

@@ -27,7 +27,7 @@ pub use source::{Schedule, Source};
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
 use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
-use crate::model::Model;
+use crate::model::{Model, Observable};
 use context::Context;
 use kernel::Kernel;
 use layer::Layers;
@@ -96,7 +96,7 @@ impl Gpu {
         let adapter = adapters::choose(name)?;
         let context = Context::open(&adapter)?;
         if let Some(what) = unsupported(model) {
-            return Err(context.error(format!("{what} run on the CPU only"), "use --device cpu, or other penalties"));
+            return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
         let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
@@ -175,13 +175,12 @@ impl Fused {
     }
 }
 
-/// What kernels cannot do yet.
+/// The remedy for what kernels cannot do.
+const CPU_ONLY: &str = "use --device cpu, or other penalties";
+
+/// What kernels cannot do.
 fn unsupported(model: &Model) -> Option<&'static str> {
-    let observables = &model.objective.observables;
-    if observables.len() > 3 || model.objective.needs_points() {
-        return Some("these penalties");
-    }
-    model.makes_parameters().then_some("networks that encode theta or latents")
+    model.objective.needs_points().then_some("penalties that are functions of pairs of points")
 }
 
 /// The schedule of a model, with what was laid out to choose it.
@@ -253,6 +252,9 @@ pub struct Kernels {
 
 /// The kernels of a model for WebGPU's default limits.
 pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, String> {
+    if let Some(what) = unsupported(model) {
+        return Err(format!("{what} run on the CPU only; {CPU_ONLY}"));
+    }
     let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
     match choose(model, schedule, memory).map_err(|(message, remedy)| format!("{message}; {remedy}"))? {
         Choice::Layer => {
@@ -328,7 +330,8 @@ impl Device for Gpu {
 
     fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         // The kernel of the functional knows the base observables only.
-        if setup.objective.penalties.iter().any(|p| p.code().is_none()) {
+        let base = self.model().objective.observables.len() == Observable::BASE.len();
+        if !base || setup.objective.penalties.iter().any(|p| p.code().is_none()) {
             return None;
         }
         match &self.engine {

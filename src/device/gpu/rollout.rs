@@ -74,7 +74,7 @@ impl Fused {
         let count = trajectories.count;
         let start = match &trajectories.start {
             Start::States(_) => n,
-            Start::Observations(_) => k,
+            Start::Observations(_) => self.layout.window,
         };
         let inputs_at = count * start;
         let start_times_at = inputs_at + trajectories.inputs.len() * usize::from(m > 0);
@@ -85,7 +85,7 @@ impl Fused {
         let has_targets = trajectories.targets.is_some();
         for (flag, on) in [
             (flags::KEEP, keep != Keep::Sums),
-            (flags::OBSERVE, observed || has_targets),
+            (flags::OBSERVE, observed || has_targets || self.layout.sees_targets),
             (flags::TARGETS, has_targets),
             (flags::START_TIMES, !trajectories.t0.is_empty()),
             (flags::MEMBERS, seats.several()),
@@ -120,9 +120,9 @@ impl Fused {
             rows(slots * n + sizes.horizon * if keep == Keep::Sums { 0 } else { k }),
         )?;
         memory.reserve(&self.context, Slot::Frame, rows(sizes.frame_before + plan.segment * sizes.frame))?;
-        memory.reserve(&self.context, Slot::Results, 4 * batch_stride * (6 + n + p))?;
+        memory.reserve(&self.context, Slot::Results, 4 * batch_stride * self.layout.result_rows())?;
         memory.reserve(&self.context, Slot::Batch, 4 * batch_stride * (2 + p + usize::from(seats.several())))?;
-        memory.reserve(&self.context, Slot::Seeds, 16 * seats.seed_count())?;
+        memory.reserve(&self.context, Slot::Seeds, 4 * self.layout.seed_width() * seats.seed_count())?;
         if keep == Keep::Frames {
             memory.reserve(&self.context, Slot::Partials, 4 * members * weights * base.partitions as usize)?;
             memory.reserve(&self.context, Slot::Gradient, 4 * members * weights)?;
@@ -218,7 +218,7 @@ impl Fused {
         let piece = self.piece(count, 1);
         let groups = count.div_ceil(self.shapes[1].samples) as u32;
         // Without observations in the objective there is nothing to walk back through.
-        let base = Params { flags: reverse_flags(prepared.base.flags), ..prepared.base };
+        let base = Params { flags: self.reverse_flags(prepared.base.flags), ..prepared.base };
         let mut end = to;
         while end > from {
             let start = end.saturating_sub(piece).max(from);
@@ -242,12 +242,20 @@ impl Fused {
                 chunk: count as u32,
                 first_interval: from as u32,
                 intervals: (to - from) as u32,
-                flags: base.flags | if accumulate { flags::ACCUMULATE } else { 0 },
+                flags: base.flags
+                    | if accumulate { flags::ACCUMULATE } else { 0 }
+                    | if encode && from == 0 { flags::ENCODE } else { 0 },
                 ..base
             };
             let size = [self.layout.block_count as u32, prepared.base.partitions, pieces.count.max(1) as u32];
             recording.push(KernelName::Contract, params, size, 0.0);
         }
+    }
+
+    /// Without targets, observe has nothing to carry back unless it yields observables.
+    fn reverse_flags(&self, forward: u32) -> u32 {
+        let idle = forward & flags::TARGETS == 0 && !self.layout.sees_targets;
+        if idle { forward & !flags::OBSERVE } else { forward }
     }
 
     /// Records everything behind the seeds: what was not kept is computed again, segment by segment.
@@ -281,9 +289,4 @@ impl Fused {
 
 fn chunks(samples: usize, plan: &Plan) -> Vec<(usize, usize)> {
     (0..samples).step_by(plan.chunk).map(|first| (first, plan.chunk.min(samples - first))).collect()
-}
-
-/// Without targets, observe has nothing to carry back.
-fn reverse_flags(forward: u32) -> u32 {
-    if forward & flags::TARGETS == 0 { forward & !flags::OBSERVE } else { forward }
 }

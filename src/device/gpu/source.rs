@@ -143,9 +143,13 @@ fn constants(layout: &Layout, part: usize, shape: Shape) -> String {
         ("THREADS", shape.threads),
         ("WORK_ROWS", layout.work_rows()[part]),
         ("STATES", n),
-        ("PARAMETERS", p),
+        ("PARAMETERS", layout.parameters),
+        ("GIVEN", p),
         ("INPUTS", m),
         ("OUTPUTS", k),
+        ("WINDOW", layout.window),
+        ("STAGE_OBSERVABLES", layout.observables[0]),
+        ("OBSERVABLES", layout.observables[0] + layout.observables[1]),
         ("HEADER", HEADER),
         ("PROGRAM_WORDS", PROGRAM_WORDS),
         ("TABLEAU", layout.tableau_at),
@@ -153,6 +157,7 @@ fn constants(layout: &Layout, part: usize, shape: Shape) -> String {
         ("ROW_THETA", rows.theta),
         ("ROW_INPUT", rows.input),
         ("ROW_TIME", rows.time),
+        ("ROW_TARGET", rows.target),
         ("ROW_PORT", rows.port),
     ];
     match part {
@@ -167,7 +172,14 @@ fn constants(layout: &Layout, part: usize, shape: Shape) -> String {
     for (name, value) in numbers {
         let _ = writeln!(text, "const {name} = {value}u;");
     }
-    let _ = writeln!(text, "const IS_MAP = {};\nconst HELD = {};", layout.tableau.map, layout.held);
+    for (name, value) in [
+        ("IS_MAP", layout.tableau.map),
+        ("HELD", layout.held),
+        ("MAKES", layout.makes),
+        ("SEES_TARGETS", layout.sees_targets),
+    ] {
+        let _ = writeln!(text, "const {name} = {value};");
+    }
     text
 }
 
@@ -252,8 +264,9 @@ impl Names {
             }
         };
         add(rows.theta, "theta", &model.theta);
+        add(rows.theta + model.theta.len(), "latent", &model.latent);
         add(rows.input, "u", &model.inputs);
-        let shared = 1 + model.theta.len() + model.inputs.len();
+        let shared = 1 + model.parameters() + model.inputs.len();
         if part == 0 {
             add(rows.port, "s", &model.state);
         }

@@ -40,21 +40,32 @@ impl Layers {
         count: bool,
     ) -> Result<(), DeviceError> {
         let layout = &self.layout;
-        let params = Params {
-            output: layout.theta.word(),
-            numbers: layout.sizes[1] as u32,
-            flags: base.flags | if count { flags::ZERO } else { 0 },
-            ..base
-        };
-        recording.threads(KernelName::Begin, params, base.samples as usize)?;
+        self.record_given(recording, base, count)?;
         let state = prepared.state(0);
         match (&prepared.job.trajectories.start, &layout.encode) {
             (Start::Observations(_), Some(encode)) => {
                 self.record_encode(recording, prepared, base, encode)?;
+                if layout.makes {
+                    // From here on programs see the parameters that encode made.
+                    recording.combine(base, layout.theta, layout.parameters, &[(encode.linked.outputs[1], 1.0)])?;
+                }
                 recording.combine(base, state, layout.states(), &[(encode.linked.outputs[0], 1.0)])
             }
             _ => self.record_load(recording, base, state, layout.states()),
         }
+    }
+
+    /// Records the parameters of the samples, as encode takes them; with `zero` sums and status start anew.
+    pub(super) fn record_given(&self, recording: &mut Recording, base: Params, zero: bool) -> Result<(), DeviceError> {
+        let layout = &self.layout;
+        let params = Params {
+            output: layout.theta.word(),
+            numbers: layout.sizes[1] as u32,
+            terms: layout.sum_rows() as u32,
+            flags: base.flags | if zero { flags::ZERO } else { 0 },
+            ..base
+        };
+        recording.threads(KernelName::Begin, params, base.samples as usize)
     }
 
     fn record_load(
@@ -77,7 +88,7 @@ impl Layers {
         encode: &Commands,
     ) -> Result<(), DeviceError> {
         if let Some(port) = encode.linked.ports[ports::STATE] {
-            self.record_load(recording, base, port, self.layout.outputs())?;
+            self.record_load(recording, base, port, self.layout.window)?;
         }
         let time = prepared.grid.observation(0);
         self.record_surroundings(recording, base, encode, (0, time, [1.0, 0.0]))?;
@@ -136,13 +147,17 @@ impl Layers {
                 recording.samples(KernelName::Check, params, layout.states())?;
             }
             let full = prepared.keep == Keep::Trail;
-            if full || (stretch.count && prepared.has_targets()) {
+            if full || (stretch.count && (prepared.has_targets() || layout.sees_targets)) {
                 self.record_observe(recording, prepared, base, interval)?;
                 let prediction = layout.observe.linked.outputs[0];
                 if prepared.has_targets() {
                     let mut params = Params { numbers: layout.outputs() as u32, interval: interval as u32, ..base };
                     params.places[0][0] = prediction.word();
                     recording.samples(KernelName::Residuals, params, layout.outputs())?;
+                }
+                if layout.observables[1] > 0 {
+                    let found = [layout.observe.linked.outputs[1]];
+                    self.record_observables(recording, base, layout.observables[0], layout.observables[1], &found)?;
                 }
                 if full {
                     let slot = prepared.predictions_at + (interval - from) * layout.outputs();
@@ -191,13 +206,27 @@ impl Layers {
         let terms = if scheme.map { vec![(result(0, 0), 1.0)] } else { advanced(&scheme.b) };
         recording.combine(base, output, layout.states(), &terms)?;
         if stretch.count {
-            let mut params = Params { terms: stages as u32, ..base };
-            for stage in 0..stages {
-                params.places[stage / 4][stage % 4] = result(1, stage).word();
-            }
-            recording.threads(KernelName::Observables, params, base.samples as usize)?;
+            let found: Vec<Place> = (0..stages).map(|stage| result(1, stage)).collect();
+            self.record_observables(recording, base, 0, layout.observables[0], &found)?;
         }
         Ok(())
+    }
+
+    /// Records the addition of `count` observables of some calls to the sums, from the place `first` among them.
+    fn record_observables(
+        &self,
+        recording: &mut Recording,
+        base: Params,
+        first: usize,
+        count: usize,
+        calls: &[Place],
+    ) -> Result<(), DeviceError> {
+        // Behind status, squared error and present entries.
+        let mut params = Params { output: 3 + first as u32, numbers: count as u32, terms: calls.len() as u32, ..base };
+        for (call, place) in calls.iter().enumerate() {
+            params.places[call / 4][call % 4] = place.word();
+        }
+        recording.threads(KernelName::Observables, params, base.samples as usize)
     }
 
     /// Records the forward part of observe on the state at the end of an interval.
@@ -215,6 +244,24 @@ impl Layers {
         }
         let time = prepared.grid.observation(interval + 1);
         self.record_surroundings(recording, base, observe, (interval + 1, time, [1.0, 0.0]))?;
+        self.record_targets(recording, base, interval)?;
         recording.commands(base, &observe.parts[0], false)
+    }
+
+    /// Records what observe sees of the observation at the end of an interval, where its program reads it.
+    fn record_targets(&self, recording: &mut Recording, base: Params, interval: usize) -> Result<(), DeviceError> {
+        let ports = &self.layout.observe.linked.ports;
+        let seen =
+            [ports::TARGET, ports::PRESENT].map(|port| if self.layout.sees_targets { ports[port] } else { None });
+        if seen == [None; 2] {
+            return Ok(());
+        }
+        let numbers = self.layout.outputs();
+        let mut params = Params { numbers: numbers as u32, interval: interval as u32, terms: 0, ..base };
+        for (i, place) in seen.into_iter().enumerate() {
+            params.terms |= u32::from(place.is_some()) << i;
+            params.places[0][i] = place.map_or(0, Place::word);
+        }
+        recording.threads(KernelName::Targets, params, numbers * base.samples as usize)
     }
 }

@@ -82,7 +82,7 @@ impl Layers {
         recording.finish()?;
         let (sums, _) = self.read_sums(memory, &prepared)?;
         let (terms, seeds) = reduce(job, job.objective, &sums, &[]);
-        write_seeds(&self.context, memory, &prepared.seats.seeds(&seeds));
+        write_seeds(&self.context, memory, self.layout.seed_width(), &prepared.seats.seeds(&seeds));
         let weights = wanted.weights && self.model.weights.per_member() > 0;
         if weights {
             self.clear_partials(&mut recording)?;
@@ -155,13 +155,14 @@ impl Layers {
     /// Sums and status of all samples.
     fn read_sums(&self, memory: &Memory, prepared: &Prepared) -> Result<(Vec<Sums>, Vec<Status>), DeviceError> {
         let stride = prepared.batch_stride;
-        let words = self.context.download(&[(memory.get(Slot::Results), 0, 6 * stride as u64)])?.remove(0);
+        let rows = self.layout.sum_rows() as u64;
+        let words = self.context.download(&[(memory.get(Slot::Results), 0, rows * stride as u64)])?.remove(0);
         let value = |slot: usize, sample: usize| f32::from_bits(words[slot * stride + sample]) as f64;
         let stage_count = (prepared.sizes.horizon * self.layout.calls()) as f64;
         let sums = prepared.seats.seats().map(|s| Sums {
             squared_error: value(1, s),
             present: words[2 * stride + s] as f64,
-            observables: observables([value(3, s), value(4, s), value(5, s)]),
+            observables: observables(self.layout.observables, |place| value(3 + place, s)),
             stage_count,
             entries: (prepared.sizes.horizon * self.model.output_len()) as f64,
         });

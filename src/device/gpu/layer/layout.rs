@@ -5,7 +5,7 @@
 
 use super::link::{Argument, Keeping, Linked, Place, Step, link};
 use crate::graph::Function;
-use crate::model::{Interpolation, Model};
+use crate::model::{Interpolation, Model, ports};
 use crate::program::{Boundary, Grid, Over, Program, vjp};
 use crate::solve::{Tableau, tableau};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub enum KernelName {
     Check,
     Residuals,
     Mismatch,
+    Targets,
     Seed,
     Reduce,
     Map(usize),
@@ -40,7 +41,7 @@ pub enum KernelName {
 
 impl KernelName {
     /// Those that are the same for all models.
-    pub const WRITTEN: [KernelName; 15] = [
+    pub const WRITTEN: [KernelName; 16] = [
         KernelName::Product,
         KernelName::Outer,
         KernelName::Stencil,
@@ -54,6 +55,7 @@ impl KernelName {
         KernelName::Check,
         KernelName::Residuals,
         KernelName::Mismatch,
+        KernelName::Targets,
         KernelName::Seed,
         KernelName::Reduce,
     ];
@@ -109,12 +111,36 @@ pub struct Commands {
     pub parts: [Vec<Command>; 2],
     /// Places and sizes.
     pub linked: Linked,
+    /// Ports and outputs of the program itself; those of its reverse part stand behind them.
+    pub own: [usize; 2],
+}
+
+impl Commands {
+    /// Place of the cotangent of an output, where the reverse part reads it.
+    pub fn cotangent(&self, output: usize) -> Option<Place> {
+        self.linked.ports[self.own[0] + output]
+    }
+
+    /// Place of the cotangent that the reverse part yields, in the order of the ports that were asked for.
+    pub fn derivative(&self, position: usize) -> Place {
+        self.linked.outputs[self.own[1] + position]
+    }
 }
 
 /// A model laid out for the layer schedule.
 pub struct Layout {
-    /// Channels of state, parameters, inputs, channels of outputs.
+    /// Channels of integrated states, parameters of a sample, inputs, channels of outputs.
     pub sizes: [usize; 4],
+    /// Numbers that programs take for θ: the parameters, with latents behind them.
+    pub parameters: usize,
+    /// Whether encode makes them.
+    pub makes: bool,
+    /// Numbers of the observed window that encode takes.
+    pub window: usize,
+    /// Observables of stages and of observations.
+    pub observables: [usize; 2],
+    /// Whether observe takes the observation and the weights of its entries.
+    pub sees_targets: bool,
     /// Cells of the grid, or 1.
     pub cells: usize,
     /// Columns of the grid, or 1.
@@ -154,30 +180,38 @@ impl Layout {
     pub fn new(model: &Model) -> Layout {
         let sizes = [model.integrated(), model.theta.len(), model.inputs.len(), model.outputs.len()];
         let (states, cells) = (model.integrated_len(), model.cells());
-        let mut fixed = sizes[1];
+        let parameters = model.parameters();
+        let mut fixed = parameters;
         let theta = Place::fixed(0);
         let mut take = |scalars: usize| {
             fixed += scalars;
             Place::fixed(fixed - scalars)
         };
-        let (cotangents, between) = ([take(states), take(sizes[1])], take(states));
+        let (cotangents, between) = ([take(states), take(parameters)], take(states));
         let mut writer = Writer { model, table: Vec::new(), maps: Vec::new(), fills: Vec::new() };
         let mut commands = |program: &Program, forward: usize, keeping: Keeping| {
             writer.commands(program, link(program, forward, keeping, theta, &mut fixed))
         };
-        let mut differentiated = |program: &Program, wanted: [bool; 4], keeping: Keeping| {
-            let both = vjp(program, &wanted, true);
-            commands(&both.program, both.forward, keeping)
+        let mut differentiated = |program: &Program, wanted: &[usize], keeping: Keeping| {
+            let marks: Vec<bool> = (0..program.ports.len()).map(|port| wanted.contains(&port)).collect();
+            let both = vjp(program, &marks, true);
+            let own = [program.ports.len(), program.outputs.len()];
+            Commands { own, ..commands(&both.program, both.forward, keeping) }
         };
-        let both = [true, true, false, false];
-        let evolve_kept = differentiated(&model.evolve, both, Keeping::Calls);
-        let observe = differentiated(&model.observe, both, Keeping::Work);
-        let only_theta = [false, true, false, false];
-        let encode = model.encode.as_ref().map(|encode| differentiated(encode, only_theta, Keeping::Work));
+        let both = [ports::STATE, ports::THETA];
+        let lists = &model.objective.observables;
+        let evolve_kept = differentiated(&model.evolve, &both, Keeping::Calls);
+        let observe = differentiated(&model.observe, &both, Keeping::Work);
+        let encode = model.encode.as_ref().map(|encode| differentiated(encode, &[ports::THETA], Keeping::Work));
         let evolve = commands(&model.evolve, model.evolve.values.len(), Keeping::Calls);
         let Writer { table, maps, fills, .. } = writer;
         Layout {
             sizes,
+            parameters,
+            makes: model.makes_parameters(),
+            window: model.window_len(),
+            observables: [lists.stages.len(), lists.observations.len()],
+            sees_targets: model.observe.ports.len() > ports::TARGET,
             cells,
             columns: model.grid.as_ref().map_or(1, |g| g.columns),
             tableau: tableau(model.spec.solver.method),
@@ -195,6 +229,16 @@ impl Layout {
             between,
             fixed,
         }
+    }
+
+    /// Numbers of a seed: of a squared residual, then of each observable.
+    pub fn seed_width(&self) -> usize {
+        1 + self.observables.iter().sum::<usize>()
+    }
+
+    /// Rows of results: status, squared error, present entries, observables.
+    pub fn sum_rows(&self) -> usize {
+        2 + self.seed_width()
     }
 
     /// Numbers in a state.
@@ -246,7 +290,7 @@ impl Layout {
         });
         let products = terms.max().unwrap_or(0).div_ceil(round) * each;
         // A workgroup per sample or channel looks at all numbers.
-        products.max((self.states().max(self.outputs()) + self.sizes[1]).div_ceil(THREADS))
+        products.max((self.states().max(self.outputs()) + self.parameters).div_ceil(THREADS))
     }
 
     /// What was planned, in a line.
@@ -278,7 +322,7 @@ impl<'a> Writer<'a> {
             self.fills.push((fill.output, at, fill.values.len() * fill.cells, fill.cells));
         }
         let parts = linked.steps.each_ref().map(|steps| steps.iter().map(|step| self.command(program, step)).collect());
-        Commands { parts, linked }
+        Commands { parts, linked, own: [program.ports.len(), program.outputs.len()] }
     }
 
     fn command(&mut self, program: &Program, step: &Step) -> Command {

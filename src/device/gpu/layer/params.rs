@@ -37,12 +37,17 @@ pub struct Params {
     pub pieces_at: u32,
     pub pieces: u32,
     pub longest: u32,
+    pub seed: u32,
+    pub spare1: u32,
+    pub spare2: u32,
+    pub spare3: u32,
 }
 
 /// Bits of [`Params::flags`].
 pub mod flags {
     #![allow(missing_docs, reason = "told where WGSL declares them")]
     pub const ZERO: u32 = 1;
+    pub const TARGETS: u32 = 8;
     pub const START_TIMES: u32 = 32;
 }
 

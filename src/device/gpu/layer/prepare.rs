@@ -166,7 +166,7 @@ impl Layers {
         used.dedup();
         let count = used.len();
         let (n, m, k) = (layout.states(), layout.sizes[2], layout.outputs());
-        let inputs_at = count * if matches!(t.start, Start::States(_)) { n } else { k };
+        let inputs_at = count * if matches!(t.start, Start::States(_)) { n } else { layout.window };
         let start_times_at = inputs_at + count * (t.steps + 1) * m;
         let targets_at = start_times_at + if t.t0.is_empty() { 0 } else { count };
         let scales_at = targets_at + if t.targets.is_some() { count * t.steps * k } else { 0 };
@@ -182,7 +182,9 @@ impl Layers {
             per_group: seats.per_seed() as u32,
             cells: layout.cells as u32,
             columns: layout.columns as u32,
-            flags: if t.t0.is_empty() { 0 } else { flags::START_TIMES },
+            flags: if t.t0.is_empty() { 0 } else { flags::START_TIMES }
+                | if t.targets.is_some() { flags::TARGETS } else { 0 },
+            seed: layout.seed_width() as u32,
             inputs_at: inputs_at as u32,
             start_times_at: start_times_at as u32,
             targets_at: targets_at as u32,
@@ -195,8 +197,8 @@ impl Layers {
         let context = &self.context;
         memory.reserve(context, Slot::Params, Recording::BYTES)?;
         memory.reserve(context, Slot::Frame, 4 * plan.chunk * sizes.arena(plan.segment))?;
-        memory.reserve(context, Slot::Results, 4 * 6 * batch_stride)?;
-        memory.reserve(context, Slot::Seeds, 16 * seats.seed_count())?;
+        memory.reserve(context, Slot::Results, 4 * layout.sum_rows() * batch_stride)?;
+        memory.reserve(context, Slot::Seeds, 4 * layout.seed_width() * seats.seed_count())?;
         if keep == Keep::Frames {
             memory.reserve(context, Slot::Partials, 4 * members * weights * base.partitions as usize)?;
             memory.reserve(context, Slot::Gradient, 4 * members * weights)?;
@@ -240,7 +242,7 @@ impl Layers {
         };
         match &t.start {
             Start::States(values) => add(values, n),
-            Start::Observations(values) => add(values, k),
+            Start::Observations(values) => add(values, layout.window),
         }
         add(&t.inputs, (t.steps + 1) * m);
         if !t.t0.is_empty() {

@@ -31,6 +31,7 @@ pub fn source(layout: &Layout, name: KernelName) -> Result<Source, String> {
         KernelName::Check => ("check", &[FINITE, kernel!("check")]),
         KernelName::Residuals => ("residuals", &[FINITE, kernel!("residuals")]),
         KernelName::Mismatch => ("mismatch", &[FINITE, kernel!("mismatch")]),
+        KernelName::Targets => ("targets", &[FINITE, kernel!("targets")]),
         KernelName::Seed => ("seed", &[kernel!("seed")]),
         KernelName::Reduce => return Ok(source::gradient()),
         KernelName::Map(index) => return map(index, &layout.maps[index]),
