@@ -18,7 +18,7 @@ pub struct SimulateConfig {
     pub theta: BTreeMap<String, Draw>,
     /// First states: state member -> a number, `[low, high]`, or `{ normal = [mean, standard deviation] }`, drawn per
     /// episode. On a grid every cell is drawn independently of the others, and `{ smooth = [low, high] }` gives a field
-    /// without steps.
+    /// without steps. `{ pulse = [narrow, wide] }` and `{ ring = [inner, outer] }` see [`Distribution`].
     #[serde(default)]
     pub initial: BTreeMap<String, Draw>,
     /// Inputs of a static truth: member of the truth's input -> a draw, one per row. A truth with time has `fn control`.
@@ -50,7 +50,7 @@ pub struct SimulateConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a number, [low, high], { normal = [mean, standard deviation] }, or { smooth = [low, high] }"
+    expecting = "expected a number, [low, high], or one of { normal = [mean, standard deviation] }, { smooth = [low, high] }, { ring = [inner, outer] }, { pulse = [narrow, wide] }"
 )]
 pub enum Draw {
     /// Always this number.
@@ -70,6 +70,12 @@ pub enum Distribution {
     /// Of fields: a random sum of the longest waves that fit onto the grid periodically, stretched so that its least cell
     /// is `low` and its largest `high`.
     Smooth([f64; 2]),
+    /// Of first states without a grid: all members that have it are one vector, a point of the cube from -1 to 1 stretched
+    /// to a length between `inner` and `outer`.
+    Ring([f64; 2]),
+    /// Of fields: exp(-r²/w) around a cell, w being uniform between `narrow` and `wide`, in units of length squared, and the
+    /// cell between 5/16 and 5/8 of each axis.
+    Pulse([f64; 2]),
 }
 
 /// Standard deviation of measurement noise.
@@ -123,15 +129,21 @@ impl SimulateConfig {
                     return refuse(
                         &format!("{table}.{name}"),
                         problem,
-                        "see the forms number, [low, high], normal, smooth",
+                        "see the forms number, [low, high], normal, smooth, ring, pulse",
                     );
                 }
             }
         }
+        let of_states = |draw: &Draw| match draw {
+            Draw::Named(Distribution::Smooth(_)) => Some("smooth"),
+            Draw::Named(Distribution::Ring(_)) => Some("a ring"),
+            Draw::Named(Distribution::Pulse(_)) => Some("a pulse"),
+            _ => None,
+        };
         for (table, draws) in [("theta", &self.theta), ("inputs", &self.inputs)] {
-            if let Some(name) = draws.iter().find(|(_, d)| matches!(d, Draw::Named(Distribution::Smooth(_)))) {
+            if let Some((name, shape)) = draws.iter().find_map(|(name, draw)| Some((name, of_states(draw)?))) {
                 let remedy = "parameters and inputs are numbers: use [low, high]";
-                return refuse(&format!("{table}.{}", name.0), "is smooth".into(), remedy);
+                return refuse(&format!("{table}.{name}"), format!("is {shape}"), remedy);
             }
         }
         for (key, noise) in [("noise", &self.noise), ("input_noise", &self.input_noise)] {
@@ -153,15 +165,25 @@ impl Draw {
         let numbers = match self {
             Self::Constant(value) => [*value; 2],
             Self::Uniform(bounds) => *bounds,
-            Self::Named(Distribution::Normal(numbers) | Distribution::Smooth(numbers)) => *numbers,
+            Self::Named(
+                Distribution::Normal(numbers)
+                | Distribution::Smooth(numbers)
+                | Distribution::Ring(numbers)
+                | Distribution::Pulse(numbers),
+            ) => *numbers,
         };
         match (self, numbers) {
             (_, [a, b]) if !(a.is_finite() && b.is_finite()) => Some("is not finite".into()),
-            (Self::Uniform(_) | Self::Named(Distribution::Smooth(_)), [low, high]) if low > high => {
-                Some(format!("low {low} is above high {high}"))
-            }
             (Self::Named(Distribution::Normal(_)), [_, deviation]) if deviation < 0.0 => {
                 Some(format!("the standard deviation {deviation} is below 0"))
+            }
+            (Self::Constant(_) | Self::Named(Distribution::Normal(_)), _) => None,
+            (_, [low, high]) if low > high => Some(format!("low {low} is above high {high}")),
+            (Self::Named(Distribution::Ring(_)), [inner, _]) if inner < 0.0 => {
+                Some(format!("the inner radius {inner} is below 0"))
+            }
+            (Self::Named(Distribution::Pulse(_)), [narrow, _]) if narrow <= 0.0 => {
+                Some(format!("the width {narrow} is not above 0"))
             }
             _ => None,
         }

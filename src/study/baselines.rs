@@ -120,7 +120,8 @@ impl Study {
     }
 }
 
-/// The settings with which the network alone is trained: those of the study, less what concerns θ and penalties.
+/// The settings with which the network alone is trained: those of the study, less what concerns θ and penalties. Where dual
+/// ascent takes several steps on each batch there are as many more epochs, which makes the same number of steps.
 pub fn network_settings(config: &TrainConfig) -> TrainConfig {
     TrainConfig {
         mode: Mode::Adaptive,
@@ -129,6 +130,7 @@ pub fn network_settings(config: &TrainConfig) -> TrainConfig {
         theta: Coordinates::default(),
         theta_rate: None,
         theta_start: Default::default(),
+        epochs: config.epochs.saturating_mul(config.dual.map_or(1, |dual| dual.inner)),
         dual: None,
         stages: Vec::new(),
         population: Population { seeds: config.population.seeds, ..Population::default() },

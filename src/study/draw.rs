@@ -1,5 +1,6 @@
 //! Random parameters, initial states and fields of simulated data sets.
 
+use super::draw_shapes::{pulse, stretch};
 use super::prepare::PrepareError;
 use crate::data::simulate_config::{Distribution, Draw, Noise};
 use crate::model::Model;
@@ -66,8 +67,27 @@ pub(super) fn draw_all(
                     return Err(PrepareError::Truth(message));
                 }
             },
+            Some(Draw::Named(Distribution::Pulse(widths))) => match fields.and_then(|model| model.grid.as_ref()) {
+                Some(grid) => values.extend(pulse(grid, *widths, stream, member as u32)),
+                None => {
+                    let message = format!("{table}.{name}: a pulse needs a [grid]; use [low, high]");
+                    return Err(PrepareError::Truth(message));
+                }
+            },
+            Some(Draw::Named(Distribution::Ring(_))) if cells > 1 => {
+                let message = format!("{table}.{name}: a ring is of states without a [grid]; use smooth or pulse");
+                return Err(PrepareError::Truth(message));
+            }
+            // A side of the cube; stretched below.
+            Some(Draw::Named(Distribution::Ring(_))) => values.push(2.0 * uniform(0) - 1.0),
         }
     }
+    let ring = |name: &String| match draws.get(name) {
+        Some(Draw::Named(Distribution::Ring(radii))) => Some(*radii),
+        _ => None,
+    };
+    let rings: Vec<Option<[f64; 2]>> = names.iter().map(ring).collect();
+    stretch(&mut values, &rings, stream).map_err(|problem| PrepareError::Truth(format!("{table}: {problem}")))?;
     Ok(values)
 }
 

@@ -9,6 +9,7 @@ mod curvature;
 mod descend;
 mod directions;
 mod draw;
+mod draw_shapes;
 mod encoded;
 mod entries;
 mod estimate;

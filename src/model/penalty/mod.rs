@@ -1,7 +1,7 @@
 //! The catalogue of regularizers: what each measures, from which means, and when to use it.
 //!
 //! A penalty is a function of means of observables ("reduce first, transform after"), or of pairs of points
-//! ([`pairs`]). One module each; [`ENTRIES`] is what `greybox penalties` prints.
+//! (`model::pairs`). One module each; [`ENTRIES`] is what `greybox penalties` prints.
 
 mod action;
 mod alone;
