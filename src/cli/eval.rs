@@ -114,7 +114,14 @@ fn read(model: &Model, arrays: &Arrays, steps: Option<usize>) -> anyhow::Result<
     let (p, m, k) = (model.theta.len(), model.inputs.len(), model.output_len());
     let (count, start) = start(model, arrays)?;
     if count == 0 {
-        bail!("no rows; give at least one initial state");
+        let name = if model.has_encoders() {
+            "window"
+        } else if arrays.get("s0").is_some() {
+            "s0"
+        } else {
+            "u"
+        };
+        bail!("{name} has no rows; give at least one initial state");
     }
     let theta = match arrays.get("theta") {
         None if p == 0 => Vec::new(),

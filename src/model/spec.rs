@@ -91,26 +91,43 @@ pub enum Scale {
 
 /// `[solver]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "SolverTable")]
 pub struct SolverSpec {
     /// The scheme.
     pub method: Method,
-    /// Interval between observations; may be left out of static models.
-    #[serde(default = "missing")]
+    /// Interval between observations; 1 unless given for a static model.
     pub dt: f64,
     /// Equal steps per interval.
-    #[serde(default = "one")]
     pub substeps: usize,
+}
+
+/// `[solver]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SolverTable {
+    method: Method,
+    dt: Option<f64>,
+    #[serde(default = "one")]
+    substeps: usize,
+}
+
+impl TryFrom<SolverTable> for SolverSpec {
+    type Error = &'static str;
+
+    fn try_from(table: SolverTable) -> Result<SolverSpec, &'static str> {
+        let dt = match (table.dt, table.method) {
+            (Some(dt), _) => dt,
+            (None, Method::Static) => 1.0,
+            (None, _) => return Err("missing field `dt`"),
+        };
+        Ok(SolverSpec { method: table.method, dt, substeps: table.substeps })
+    }
 }
 
 impl Default for SolverSpec {
     fn default() -> Self {
         SolverSpec { method: Method::Rk4, dt: 1.0, substeps: 1 }
     }
-}
-
-fn missing() -> f64 {
-    f64::NAN
 }
 
 fn one() -> usize {
@@ -247,9 +264,6 @@ impl ModelSpec {
             theta.check(name)?;
         }
         let solver = &self.solver;
-        if solver.dt.is_nan() {
-            return Err(ModelError::setting("solver.dt", "missing", "add `dt = …`, the interval between observations"));
-        }
         if !(solver.dt.is_finite() && solver.dt > 0.0) {
             return Err(ModelError::setting(
                 "solver.dt",

@@ -6,7 +6,7 @@ use super::forecast::ForecastConfig;
 use super::landscape::LandscapeConfig;
 use crate::data::DataConfig;
 use crate::model::{
-    EncodeSpec, GridSpec, Method, Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec,
+    EncodeSpec, GridSpec, Model, ModelError, ModelSpec, ModelTable, NetSpec, PenaltySpec, SolverSpec, ThetaSpec,
 };
 use crate::train::TrainConfig;
 use serde::Deserialize;
@@ -172,9 +172,6 @@ impl Study {
                 }
                 file = read(&whole, "--set")?;
             }
-        }
-        if file.solver.method == Method::Static && file.solver.dt.is_nan() {
-            file.solver.dt = 1.0;
         }
         if let Some((message, remedy)) = file.train.as_ref().and_then(TrainConfig::problem) {
             return Err(setting(path, message, &remedy));

@@ -146,7 +146,7 @@ impl<'a> Oracle<'a> {
     /// Sums of the stage observables with the perfect correction at θ; those that need a network are NaN.
     pub fn sums(&self, theta: &[f64]) -> Sums {
         let of_point = |point: &Point| -> [f64; MOST_OBSERVABLES] {
-            let mut sums = [f64::NAN; MOST_OBSERVABLES];
+            let mut sums = [0.0; MOST_OBSERVABLES];
             let f = self.physics(point, theta);
             let g: Vec<f64> = point.rate.iter().zip(&f).map(|(rate, f)| rate - f).collect();
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();

@@ -84,7 +84,7 @@ impl Study {
         sum.split('+').map(|name| objective.penalties.iter().position(|p| p.name == name.trim())).collect()
     }
 
-    /// The axes of the landscape: those that the study names, else the free parameters, of more than [`MOST_AXES`] the first.
+    /// The axes of the landscape: those that the study names, else the free parameters, of more than four the first.
     pub fn axes(&self, model: &Model) -> Result<Vec<Axis>, StudyError> {
         let is_free = |i: &usize| {
             let [low, high] = model.theta_spec(*i).range();
