@@ -248,16 +248,17 @@ fn load_truth(study: &Study, config: &SimulateConfig) -> Result<Model, PrepareEr
     let mut spec =
         ModelSpec { solver: study.spec.solver.clone(), grid: study.spec.grid.clone(), ..ModelSpec::default() };
     spec.model.physics.clone_from(&config.truth);
-    if !config.is_static() {
-        spec.model.inputs = crate::model::Interpolation::Hold;
-        spec.solver.dt = config.dt;
-    }
     spec.solver.substeps = config.substeps;
     if let Some(name) = &config.method {
         let value = toml::Value::String(name.clone());
         spec.solver.method = value.try_into::<Method>().map_err(|_| {
             PrepareError::Truth(format!("unknown method `{name}`; use euler, midpoint, heun, rk4, rk38 or map"))
         })?;
+    }
+    // A static truth has neither a time between frames nor one to hold inputs over.
+    if spec.solver.method != Method::Static {
+        spec.model.inputs = crate::model::Interpolation::Hold;
+        spec.solver.dt = config.dt;
     }
     Ok(Model::load(spec, study.base())?)
 }

@@ -82,11 +82,16 @@ fn orthogonality_and_balance_together_have_two_minima_and_a_prior_leaves_one() {
     assert_close("two minima", &both.concat(), &[1.0, 0.0, 1.0, FRAC_PI_2], allowed);
     let one: Vec<f64> = fine.minima(&criteria[1]).into_iter().flat_map(|m| m.at).collect();
     assert_close("one minimum with the prior", &one, &[1.0, 0.0], allowed);
-    // The values on the given points are not changed by interpolating to them.
+    // The values on the given points are not changed by interpolating to them. Behind the base and the prior there are none.
     let same = grid.finer(&coarse);
     for (found, expected) in same.sums.iter().zip(&grid.sums) {
         let (found, expected) = (found.unwrap(), expected.unwrap());
-        assert_close("sums", &found.observables, &expected.observables, Tolerance { relative: 1e-12, absolute: 1e-9 });
+        assert_close(
+            "sums",
+            &found.observables[..4],
+            &expected.observables[..4],
+            Tolerance { relative: 1e-12, absolute: 1e-9 },
+        );
     }
 }
 
