@@ -3,6 +3,7 @@
 //! I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2.
 
 use super::config::TrainConfig;
+use rayon::prelude::*;
 
 /// AdamW's moments. With `single` they and the weights are rounded to f32 after every step, as a device in f32 has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,12 +32,46 @@ impl AdamW {
 
     /// The current step for the weights whose moments begin at `first`: those of one member. The caller counts the step.
     pub fn update(&mut self, first: usize, weights: &mut [f64], gradient: &[f64], config: &TrainConfig, rate: f64) {
+        let rule = self.rule(config, rate);
+        rule.apply(weights, gradient, &mut self.first[first..], &mut self.second[first..]);
+    }
+
+    /// The current step for the members that are marked, `weights` and `gradient` being `[members, each]`; the members share
+    /// the threads.
+    pub fn update_members(
+        &mut self,
+        (weights, gradient): (&mut [f64], &[f64]),
+        marked: &[bool],
+        config: &TrainConfig,
+        rate: f64,
+    ) {
+        let each = (weights.len() / marked.len().max(1)).max(1);
+        let rule = self.rule(config, rate);
+        let moments = self.first.par_chunks_mut(each).zip(self.second.par_chunks_mut(each));
+        let members = weights.par_chunks_mut(each).zip(gradient.par_chunks(each)).zip(moments).zip(marked);
+        members.filter(|(_, marked)| **marked).for_each(|(((w, g), (m, v)), _)| rule.apply(w, g, m, v));
+    }
+
+    fn rule<'a>(&self, config: &'a TrainConfig, rate: f64) -> Rule<'a> {
+        let corrections = config.betas.map(|beta| 1.0 - beta.powf(self.steps as f64));
+        Rule { config, rate, corrections, single: self.single }
+    }
+}
+
+/// A step of given length and number.
+struct Rule<'a> {
+    config: &'a TrainConfig,
+    rate: f64,
+    corrections: [f64; 2],
+    single: bool,
+}
+
+impl Rule<'_> {
+    fn apply(&self, weights: &mut [f64], gradient: &[f64], first: &mut [f64], second: &mut [f64]) {
+        let Rule { config, rate, corrections: [correction1, correction2], single } = *self;
         let [beta1, beta2] = config.betas;
-        let correction1 = 1.0 - beta1.powf(self.steps as f64);
-        let correction2 = 1.0 - beta2.powf(self.steps as f64);
-        let round = |x: f64| if self.single { x as f32 as f64 } else { x };
-        let moments = self.first[first..].iter_mut().zip(&mut self.second[first..]);
-        for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
+        let round = |x: f64| if single { x as f32 as f64 } else { x };
+        for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(first.iter_mut().zip(second)) {
             *m = round(beta1 * *m + (1.0 - beta1) * g);
             *v = round(beta2 * *v + (1.0 - beta2) * g * g);
             let direction = (*m / correction1) / ((*v / correction2).sqrt() + config.epsilon);

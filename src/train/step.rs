@@ -111,14 +111,15 @@ impl Training<'_> {
             state.optimiser.steps += u64::from(wanted.weights);
             state.theta_optimiser.steps += u64::from(wanted.inputs);
         }
-        let (count, each) = (crew.members.len(), state.weights.values.len() / crew.members.len());
+        let count = crew.members.len();
+        if wanted.weights {
+            let mut marked = vec![false; count];
+            who.iter().zip(&moves).for_each(|(m, ready)| marked[*m] = ready.is_ok());
+            let both = (&mut state.weights.values[..], &gradient.weights[..]);
+            state.optimiser.update_members(both, &marked, self.config, pace.rate);
+        }
         let taken = who.iter().zip(moves).map(|(m, ready)| {
             let Move { report, coordinates } = ready?;
-            if wanted.weights {
-                let own = m * each..(m + 1) * each;
-                let (values, gradient) = (&mut state.weights.values[own.clone()], &gradient.weights[own]);
-                state.optimiser.update(m * each, values, gradient, self.config, pace.rate);
-            }
             if wanted.inputs {
                 let own = part_mut(&mut state.theta, count, *m);
                 let (config, rate) = &pace.theta;
