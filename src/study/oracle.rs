@@ -183,7 +183,8 @@ impl<'a> Oracle<'a> {
     }
 
     /// θ where each criterion is least over the box of one or two free parameters. `None` for criteria with a loss, and
-    /// with two parameters for ⟨f, g⟩ or E‖f‖² − E‖g‖² alone: these vanish along curves, not at a point.
+    /// with two parameters for ⟨f, g⟩ or E‖f‖² − E‖g‖² alone, or the
+    /// logarithm of one of them: these vanish along curves, not at a point.
     pub fn minima(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
         let specs: Vec<ThetaSpec> = (0..self.model.theta.len()).map(|i| self.model.theta_spec(i)).collect();
         let free: Vec<usize> = (0..specs.len()).filter(|i| specs[*i].range()[0] < specs[*i].range()[1]).collect();
@@ -209,7 +210,10 @@ impl<'a> Oracle<'a> {
         let sums = |unit: &[f64]| if surface.exact { surface.sums(unit) } else { direct(unit) };
         let vague = |criterion: &Criterion| {
             let counted: Vec<_> = criterion.objective.penalties.iter().filter(|p| p.weight != 0.0).collect();
-            let zeros = matches!(counted[..], [one] if matches!(one.code(), Some((1 | 2, _))));
+            let vanishes = |code: Option<(u32, bool)>| matches!(code, Some((1 | 2, _)));
+            // A logarithm is least wherever its argument vanishes, whatever is added to it.
+            let endless = counted.iter().any(|p| vanishes(p.code()) && matches!(p.code(), Some((_, true))));
+            let zeros = endless || matches!(counted[..], [one] if vanishes(one.code()));
             criterion.objective.loss_weight != 0.0 || (free.len() == 2 && zeros)
         };
         let least = |criterion: &Criterion| {

@@ -117,7 +117,8 @@ fn lbfgs_turns_back_where_trajectories_diverge() {
     let config = EstimateConfig { method, starts: 4, bootstrap: 0, steps: 60, ..EstimateConfig::default() };
     let criteria = [penalty(&model, "least_action")];
     let found = estimate(&over(&device, &case, &[0, 1, 2, 3], 1 << 20), &criteria, &config, 0).unwrap().remove(0);
-    assert!((0.0..0.05).contains(&found.theta[0]), "{found:?}");
+    // The way from box coordinates and back rounds.
+    assert!((-1e-12..0.05).contains(&found.theta[0]), "{found:?}");
 }
 
 #[test]
