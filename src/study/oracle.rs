@@ -218,7 +218,13 @@ impl<'a> Oracle<'a> {
         };
         let least = |criterion: &Criterion| {
             let value = |unit: &[f64]| criterion.objective.evaluate(&sums(unit), &[]).0.objective;
-            let known = value(&vec![0.5; free.len()]).is_finite();
+            // What is read at observations, or is made of pairs, does not follow from rates.
+            let mut counted = criterion.objective.penalties.iter().filter(|p| p.weight != 0.0);
+            let of_rates = counted.all(|p| {
+                let read = p.observables();
+                !read.is_empty() && read.iter().all(|o| !o.of_observation())
+            });
+            let known = of_rates && value(&vec![0.5; free.len()]).is_finite();
             (known && !vague(criterion)).then(|| at(&search(free.len(), points, rounds as usize, value)))
         };
         criteria.iter().map(least).collect()
