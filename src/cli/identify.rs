@@ -22,7 +22,7 @@ impl Pipeline {
         landscape: Option<&Landscape>,
     ) -> Result<Option<Identifiability>, Failure> {
         let config = &self.study.estimate;
-        if estimates.is_empty() || !config.wants_profile(self.model.cells()) {
+        if estimates.is_empty() || !self.has_boxes() || !config.wants_profile(self.model.cells()) {
             return Ok(None);
         }
         let start = Instant::now();

@@ -322,7 +322,7 @@ impl Pipeline {
     }
 
     /// Whether every parameter has bounds or a fixed value.
-    fn has_boxes(&self) -> bool {
+    pub(super) fn has_boxes(&self) -> bool {
         (0..self.model.theta.len()).all(|i| self.model.theta_spec(i).range()[0].is_finite())
     }
 

@@ -1,6 +1,7 @@
 //! Composition: what TOML and WGSL declare is checked against each other and becomes a model.
 
-use super::build::{self, Sizes};
+use super::build;
+use super::composer::{Parts, Sizes};
 use super::encode;
 use super::error::ModelError;
 use super::grid_spec::GridSpec;
@@ -8,6 +9,7 @@ use super::net_spec::NetSpec;
 use super::network::{Encodes, Network, NetworkKind, Scope};
 use super::objective::Objective;
 use super::observable::{Count, Observable};
+use super::observe;
 use super::rollouts::Rollouts;
 use super::spec::{EncodeSpec, Method, ModelSpec, ThetaSpec};
 use crate::physics::{Context, Lowered, Module, Role};
@@ -147,11 +149,10 @@ impl Model {
             ));
         }
         let is_static = spec.solver.method == Method::Static;
-        let parts =
-            build::Parts { module: &module, networks: &networks, sizes, rollouts, objective: &objective, is_static };
+        let parts = Parts { module: &module, networks: &networks, sizes, rollouts, objective: &objective, is_static };
         let evolve = build::evolve(&parts, &theta);
         let physics = build::physics(&module, sizes);
-        let observe = build::observe(&parts, (&state, &outputs));
+        let observe = observe::observe(&parts, (&state, &outputs));
         let thetas: Vec<ThetaSpec> =
             theta.iter().map(|name| spec.theta.get(name).cloned().unwrap_or_default()).collect();
         let encode = match spec.solver.method {

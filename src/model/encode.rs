@@ -1,7 +1,7 @@
 //! The encode program: from the observed window to the initial state and, through networks, to θ and latents.
 
-use super::build::{Composer, Parts, Sizes};
 use super::compose::argument_width;
+use super::composer::{Composer, Parts, Sizes};
 use super::error::ModelError;
 use super::network::Encodes;
 use super::spec::{Method, ModelSpec, Scale, Seen, ThetaSpec};

@@ -5,6 +5,7 @@
 
 mod build;
 mod compose;
+mod composer;
 mod encode;
 mod error;
 mod grid_spec;
@@ -12,8 +13,10 @@ mod net_spec;
 mod network;
 mod objective;
 mod observable;
+mod observe;
 mod pairs;
 mod penalty;
+mod rates;
 mod rollouts;
 mod sensitivity;
 mod spec;

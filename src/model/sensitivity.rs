@@ -1,6 +1,6 @@
 //! ∂rhs/∂f as a part of the right-hand side's program.
 
-use super::build::{Composer, Scope, default_features};
+use super::composer::{Composer, Scope, default_features};
 use super::network::{Network, NetworkKind};
 use crate::graph::{Graph, NodeId};
 use crate::physics::{Lowered, Module, Role};
