@@ -3,7 +3,7 @@
 
 mod common;
 use common::three_ways::three_ways;
-use common::{COMPOSED, Case, Tolerance, assert_close, model};
+use common::{COMPOSED, Case, Tolerance, WITHOUT_TIME, assert_close, model};
 use greybox::device::{Device, Job, Start, Wanted, cpu::Cpu};
 use greybox::model::kinds;
 
@@ -167,13 +167,8 @@ fn encoders() {
 /// A model without time: y is made of the inputs of its own row.
 #[test]
 fn static_models() {
-    let wgsl = "
-        struct State { y: f32, z: f32 }
-        struct Theta { k: f32, c: f32 }
-        struct Input { x: f32 }
-        fn physics(u: Input, theta: Theta) -> State { return State(theta.k * sin(u.x + theta.c), theta.c * u.x); }";
     let penalties = ["orthogonality", "balance", "prior", "sensitivity", "independence", "relative_action"];
-    let model = model(&toml("static", 1, &penalties, TANH).replace("dt = 0.2", ""), wgsl);
+    let model = model(&toml("static", 1, &penalties, TANH).replace("dt = 0.2", ""), WITHOUT_TIME);
     assert_eq!(model.networks[0].sizes, [5, 5, 4, 2]);
     let case = Case::random(&model, 6, 2, 11, 0.8);
     three_ways("static", &model, &case);

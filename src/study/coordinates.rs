@@ -1,7 +1,7 @@
 //! Box coordinates of the free parameters, and values and slopes of a criterion at many points of the box in one job.
 
 use super::sweep::{Criterion, Sweep};
-use crate::device::{DeviceError, Job, Wanted};
+use crate::device::{DeviceError, Job, StatusCode, Wanted};
 use crate::model::{Model, ThetaSpec};
 
 /// Most samples of one job: what a point holds in memory is a few numbers per sample.
@@ -19,7 +19,7 @@ pub(super) struct Coordinates {
 /// A criterion at a point of the box.
 #[derive(Clone, Debug)]
 pub(super) struct Slope {
-    /// Value; infinite where it is no number.
+    /// Value; infinite where it is no number or a trajectory failed.
     pub value: f64,
     /// Derivatives with respect to the box coordinates; 0 where they are not finite.
     pub gradient: Vec<f64>,
@@ -92,13 +92,16 @@ impl Coordinates {
         let gradient = setting.device.gradient(&job, Wanted { weights: false, inputs: true })?;
         let slope = |g: usize| {
             let value = gradient.evaluation.terms[g].objective;
+            // A penalty may be finite where states are not: what is left of a trajectory that failed does not count.
+            let failed =
+                gradient.evaluation.status[g * n..(g + 1) * n].iter().any(|s| s.code == StatusCode::NonFiniteState);
             let along = |i: &usize| {
                 let sum: f64 = (g * n..(g + 1) * n).map(|s| gradient.theta[s * p + i]).sum();
                 let slope = sum * self.specs[*i].slope(thetas[g][*i]);
                 if slope.is_finite() { slope } else { 0.0 }
             };
             Slope {
-                value: if value.is_nan() { f64::INFINITY } else { value },
+                value: if failed || value.is_nan() { f64::INFINITY } else { value },
                 gradient: self.free.iter().map(along).collect(),
             }
         };

@@ -77,6 +77,19 @@ fn observe(s: State, u: Input, theta: Theta, t: f32, see: array<f32, 1>) -> Outp
     return Output(s.x, u.force * s.v + theta.k * t, see[0] * s.v);
 }";
 
+/// A model without time.
+pub const WITHOUT_TIME: &str = "
+struct State { y: f32, z: f32 }
+struct Theta { k: f32, c: f32 }
+struct Input { x: f32 }
+fn physics(u: Input, theta: Theta) -> State { return State(theta.k * sin(u.x + theta.c), theta.c * u.x); }";
+
+/// Says that a test, or a part of it, does not run and why: past the harness, which keeps what passing tests print.
+pub fn skipped(reason: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+}
+
 /// A spring whose damping the model does not know.
 pub const SPRING: &str = "
 struct State { x: f32, v: f32 }

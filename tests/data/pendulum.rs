@@ -1,6 +1,6 @@
 //! Demonstrations of a pendulum that others recorded, if they lie beside the repository.
 
-use crate::common::{Tolerance, assert_close};
+use crate::common::{Tolerance, assert_close, skipped};
 use greybox::data::config::SplitConfig;
 use greybox::data::{Arrays, Windows};
 use greybox::model::Model;
@@ -13,10 +13,8 @@ fn the_published_windows_of_the_pendulum_are_found() {
     let folder = root.join("../shared/data/pendulum");
     let file = folder.join("expert_pendulum.npz");
     if !file.is_file() {
-        eprintln!(
-            "SKIPPED: {} is not there; it holds third-party data that the repository does not copy",
-            file.display()
-        );
+        let place = file.display();
+        skipped(&format!("{place} is not there; it holds third-party data that the repository does not copy"));
         return;
     }
     let mut study = Study::open(&root.join("examples/pendulum/study.toml"), true).unwrap();

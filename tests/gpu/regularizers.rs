@@ -3,7 +3,7 @@
 
 use super::{ALL, BUDGET, Judge, compute, open, open_within};
 use crate::common::grids::{COMPOSED as CELLS, NETS, small, toml as on_grid};
-use crate::common::{Case, model};
+use crate::common::{Case, WITHOUT_TIME, model};
 use greybox::device::gpu::{Gpu, Schedule};
 use greybox::device::{Device, Job, Start};
 use greybox::model::{Model, kinds};
@@ -188,17 +188,12 @@ fn small_budgets_with_encoders_and_observables() {
 /// One evaluation per row, at the inputs of that row.
 #[test]
 fn models_without_time() {
-    let wgsl = "
-        struct State { y: f32, z: f32 }
-        struct Theta { k: f32, c: f32 }
-        struct Input { x: f32 }
-        fn physics(u: Input, theta: Theta) -> State { return State(theta.k * sin(u.x + theta.c), theta.c * u.x); }";
     let toml = format!(
         "[model]\nphysics = \"t.wgsl\"\n[theta]\nk = {{ bounds = [0.5, 2.0] }}\nc = {{ bounds = [0.1, 1.0] }}\n\
          [net.g]\nkind = \"mlp\"\nhidden = [5, 4]\n[solver]\nmethod = \"static\"\n{}",
         tables(&["kind = \"orthogonality\"", "kind = \"balance\"", SETTINGS[3], SETTINGS[6], SETTINGS[7]])
     );
-    let model = model(&toml, wgsl);
+    let model = model(&toml, WITHOUT_TIME);
     let mut case = Case::random(&model, 40, 2, 5, 0.8);
     Judge::new(&model, &ALL).agree("static", &case.job(&model));
     // What stands where a state would changes nothing.

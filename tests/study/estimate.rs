@@ -105,6 +105,37 @@ pub fn valleys() -> Model {
     model(toml, wgsl)
 }
 
+/// The same in a box whose edge keeps b from its minimum.
+pub fn walled() -> Model {
+    let model = valleys();
+    let mut spec = model.spec.clone();
+    spec.theta.get_mut("b").unwrap().bounds = Some([1.0, 10.0]);
+    Model::compile(spec, "t.wgsl", &model.source).unwrap()
+}
+
+/// A state that explodes where k < 0, with the correction k + `offset`, which does not.
+pub fn exploding(offset: f64) -> Model {
+    let toml = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [-1.0, 1.0]\n[solver]\nmethod = \"euler\"\ndt = 1.0\n\
+                [[penalty]]\nkind = \"least_action\"\n";
+    let wgsl = format!(
+        "struct State {{ x: f32 }}\nstruct Theta {{ k: f32 }}\n\
+         fn physics(s: State, theta: Theta) -> State {{\n\
+             return State(select(-0.5 * s.x, exp(exp(10.0 + s.x * s.x)), theta.k < 0.0)); }}\n\
+         fn rhs(f: State, theta: Theta) -> State {{ return State(f.x + theta.k + {offset:?}); }}"
+    );
+    model(toml, &wgsl)
+}
+
+/// Least squares of the true rate over a line a + b x at the stages: the minimum of E‖g‖² over (a, b).
+pub fn least_squares(device: &dyn Device, case: &Case, model: &Model) -> [f64; 2] {
+    let x: Vec<f64> = stages(device, case, model).concat();
+    let mean = |f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(*x)).sum::<f64>() / x.len() as f64;
+    let rate = |x: f64| -0.7 * x + 0.2 * x * x;
+    let (mx, my) = (mean(&|x| x), mean(&rate));
+    let b = (mean(&|x| x * rate(x)) - mx * my) / (mean(&|x| x * x) - mx * mx);
+    [my - b * mx, b]
+}
+
 #[test]
 fn many_starts_find_the_deeper_valley_and_one_start_does_not() {
     let model = valleys();
@@ -139,10 +170,7 @@ fn many_starts_find_the_deeper_valley_and_one_start_does_not() {
 /// The box is a wall: with the minimum outside of it the estimate lies on its edge.
 #[test]
 fn estimates_stay_inside_the_box() {
-    let model = valleys();
-    let mut spec = model.spec.clone();
-    spec.theta.get_mut("b").unwrap().bounds = Some([1.0, 10.0]);
-    let model = Model::compile(spec, "t.wgsl", &model.source).unwrap();
+    let model = walled();
     let mut case = Case::random(&model, 6, 2, 1, 0.5);
     case.trajectories.targets = None;
     let device = Cpu::<f64>::new(&model, 1 << 26);
@@ -157,17 +185,12 @@ fn two_parameters_are_fitted_as_the_normal_equations_say() {
     let model = line("a = { bounds = [-1.0, 1.0] }\nb = { bounds = [-1.0, 1.0] }", "theta.a + theta.b * s.x");
     let (case, block) = scattered(&model);
     let device = Cpu::<f64>::new(&model, 1 << 26);
-    let x: Vec<f64> = stages(&device, &case, &model).concat();
-    let mean = |f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(*x)).sum::<f64>() / x.len() as f64;
-    let rate = |x: f64| -0.7 * x + 0.2 * x * x;
-    let (mx, my) = (mean(&|x| x), mean(&rate));
-    let b = (mean(&|x| x * rate(x)) - mx * my) / (mean(&|x| x * x) - mx * mx);
-    let a = my - b * mx;
+    let exact = least_squares(&device, &case, &model);
     let config = EstimateConfig { steps: 200, bootstrap: 16, starts: 3, ..EstimateConfig::default() };
     let criteria = [penalty(&model, "least_action")];
     let of_seed = |seed| estimate(&over(&device, &case, &block, 1 << 20), &criteria, &config, seed).unwrap().remove(0);
     let found = of_seed(1);
-    assert_close("a and b", &found.theta, &[a, b], Tolerance { relative: 0.0, absolute: 0.02 });
+    assert_close("a and b", &found.theta, &exact, Tolerance { relative: 0.0, absolute: 0.02 });
     let intervals = found.interval.clone().unwrap();
     for ((low, high), deviation) in intervals.into_iter().zip(&found.deviation) {
         assert!(low < high && *deviation > 0.0 && high - low < 1.0, "[{low}, {high}] ± {deviation}");
@@ -177,14 +200,8 @@ fn two_parameters_are_fitted_as_the_normal_equations_say() {
 
 #[test]
 fn points_where_a_trajectory_diverges_are_no_minima() {
-    let toml = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [-1.0, 1.0]\n[solver]\nmethod = \"euler\"\ndt = 1.0\n\
-                [[penalty]]\nkind = \"least_action\"\n";
-    // Below 0 the state explodes; the correction k − 2 is smaller there if one counts only what is finite.
-    let wgsl = "struct State { x: f32 }\nstruct Theta { k: f32 }\n\
-                fn physics(s: State, theta: Theta) -> State {\n\
-                    return State(select(-0.5 * s.x, exp(exp(10.0 + s.x * s.x)), theta.k < 0.0)); }\n\
-                fn rhs(f: State, theta: Theta) -> State { return State(f.x + theta.k + 2.0); }";
-    let model = model(toml, wgsl);
+    // The correction k + 2 is smaller below 0 if one counts only what is finite.
+    let model = exploding(2.0);
     let case = Case::random(&model, 4, 3, 1, 0.5);
     let device = Cpu::<f32>::new(&model, 1 << 26);
     let config = EstimateConfig { points: 21, bootstrap: 20, ..EstimateConfig::default() };

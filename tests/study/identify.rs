@@ -1,6 +1,6 @@
 //! Identifiability: known flat directions are named, and nothing else is.
 
-use super::estimate::{line, scattered, valleys};
+use super::estimate::{line, scattered, valleys, walled};
 use super::profile::{identified, regression};
 use super::{directly, loss, over, penalty};
 use crate::common::{Case, Tolerance, assert_close, model};
@@ -141,10 +141,7 @@ fn one_equation_for_two_parameters_leaves_a_curve() {
 
 #[test]
 fn what_is_pressed_against_an_edge_is_named_and_not_called_flat() {
-    let model = valleys();
-    let mut spec = model.spec.clone();
-    spec.theta.get_mut("b").unwrap().bounds = Some([1.0, 10.0]);
-    let model = Model::compile(spec, "t.wgsl", &model.source).unwrap();
+    let model = walled();
     let mut case = Case::random(&model, 6, 2, 1, 0.5);
     case.trajectories.targets = None;
     let device = Cpu::<f64>::new(&model, 1 << 26);

@@ -1,6 +1,7 @@
 //! The studies of measured series: read as their files are written, with small tables of the same form, and with the
 //! measurements themselves where they are at hand.
 
+use crate::common::skipped;
 use greybox::study::{Prepared, Study, prepare};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,11 @@ fn measurements(name: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let folder = std::env::var_os("GREYBOX_DATA").map_or_else(beside, PathBuf::from).join(name);
     if !folder.exists() {
-        eprintln!("skipped: {} is not there; set GREYBOX_DATA to the folder that holds {name}", folder.display());
+        let place = folder.display();
+        skipped(&format!(
+            "{place} is not there; it holds measurements that the repository does not copy: set GREYBOX_DATA to the folder \
+             that holds {name}"
+        ));
         return None;
     }
     Some(folder)
