@@ -202,12 +202,16 @@ fn training(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> 
         rate: history.iter().map(|m| m.rate).collect(),
     };
     let svg = curve.save(&pipeline.out.join("training.svg"))?;
-    let theta = if results.trained.theta.is_empty() { "drawn from its prior" } else { "trained with the weights" };
+    let theta = match pipeline.free().is_empty() {
+        true => "",
+        false if results.trained.theta.is_empty() => " with θ drawn from its prior",
+        false => " with θ trained beside the weights",
+    };
     let members = match results.trained.members.len() {
         1 => String::new(),
         count => format!(" Means over {count} members."),
     };
-    let caption = format!("Loss with θ {theta}, penalties without their weights, learning rate.{members}");
+    let caption = format!("Loss{theta}, penalties without their weights, learning rate.{members}");
     let table = history.last().map(|m| Table {
         head: vec!["epoch".into(), "loss".into(), "validation".into(), "gradient norm".into(), "trajectories/s".into()],
         rows: vec![vec![
