@@ -58,7 +58,7 @@ pub enum Precision {
 }
 
 /// Memory a device may use for checkpoints and activations unless told otherwise, in bytes.
-pub const DEFAULT_BUDGET: usize = 256 << 20;
+pub const DEFAULT_BUDGET: usize = 512 << 20;
 
 /// Which device is asked for, and how it shall work.
 #[derive(Clone, Debug)]

@@ -7,9 +7,7 @@ use super::build::{Node, NodeId};
 use super::function::Function;
 use super::op::Op;
 use super::real::Real;
-
-/// Lanes handled per inner loop; the number of lanes of a run is a multiple of it.
-const BLOCK: usize = 16;
+use super::sweep::{BLOCK, choose, step};
 
 /// Most lanes of one run: long enough to hide the cost of decoding an instruction, short enough to stay in L1.
 pub const CHUNK: usize = 512;
@@ -22,10 +20,19 @@ enum Operand {
     Register(u32),
 }
 
+/// What one instruction does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Action {
+    /// An operator.
+    Apply(Op),
+    /// `select(a < b, c, d)`: the branch of an activation in one sweep instead of two.
+    Choose,
+}
+
 #[derive(Clone, Debug)]
 struct Instruction {
-    op: Op,
-    args: [Operand; 3],
+    action: Action,
+    args: [Operand; 4],
     out: Operand,
 }
 
@@ -61,9 +68,19 @@ impl Tape {
     /// Compiles a function.
     pub fn compile(f: &Function) -> Tape {
         let nodes = f.nodes();
+        let inlined = comparisons_of_selects(f);
+        // What an instruction reads: a select reads the operands of a comparison that is made there.
+        let reads = |node: &Node| -> Vec<NodeId> {
+            match *node {
+                Node::Apply(Op::Select, [condition, then, otherwise]) if inlined[condition.index()] => {
+                    nodes[condition.index()].args().iter().copied().chain([then, otherwise]).collect()
+                }
+                _ => node.args().to_vec(),
+            }
+        };
         let mut last_use = vec![0usize; nodes.len()];
-        for (index, node) in nodes.iter().enumerate() {
-            for a in node.args() {
+        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| !inlined[*index]) {
+            for a in reads(node) {
                 last_use[a.index()] = index;
             }
         }
@@ -87,11 +104,15 @@ impl Tape {
             let operand = match *node {
                 Node::Const(bits) => tape.constant(f64::from_bits(bits)),
                 Node::Input(i) => Operand::Input(i),
+                // Never read: the selects make the comparison.
+                Node::Apply(..) if inlined[index] => Operand::Input(0),
                 Node::Apply(op, _) => {
-                    let mut args = [Operand::Input(0); 3];
-                    for (slot, a) in args.iter_mut().zip(node.args()) {
+                    let read = reads(node);
+                    let mut args = [Operand::Input(0); 4];
+                    for (slot, a) in args.iter_mut().zip(&read) {
                         *slot = place[a.index()];
                     }
+                    let action = if read.len() == 4 { Action::Choose } else { Action::Apply(op) };
                     let out = match home[index] {
                         Some(position) => Operand::Output(position),
                         None => Operand::Register(free.pop().unwrap_or_else(|| {
@@ -99,9 +120,9 @@ impl Tape {
                             tape.registers as u32 - 1
                         })),
                     };
-                    tape.instructions.push(Instruction { op, args, out });
+                    tape.instructions.push(Instruction { action, args, out });
                     // Freed after the result has its place: an instruction never writes over its own arguments.
-                    release(node.args(), index, &last_use, &place, &mut free);
+                    release(&read, index, &last_use, &place, &mut free);
                     out
                 }
             };
@@ -110,8 +131,9 @@ impl Tape {
         for (position, o) in f.outputs().iter().enumerate() {
             let out = Operand::Output(position as u32);
             if place[o.index()] != out {
-                let args = [place[o.index()], Operand::Input(0), Operand::Input(0)];
-                tape.instructions.push(Instruction { op: Op::StopGrad, args, out });
+                let mut args = [Operand::Input(0); 4];
+                args[0] = place[o.index()];
+                tape.instructions.push(Instruction { action: Action::Apply(Op::StopGrad), args, out });
             }
         }
         tape
@@ -173,12 +195,19 @@ impl Tape {
             Operand::Register(i) => place.registers + i as usize * place.lanes,
         };
         for instruction in &self.instructions {
-            let arity = instruction.op.row().arity;
-            let mut args = [0usize; 3];
+            let arity = match instruction.action {
+                Action::Apply(op) => op.row().arity,
+                Action::Choose => 4,
+            };
+            let mut args = [0usize; 4];
             for (slot, &a) in args.iter_mut().zip(&instruction.args[..arity]) {
                 *slot = address(a);
             }
-            step(instruction.op, memory, args, address(instruction.out), place.lanes);
+            let out = address(instruction.out);
+            match instruction.action {
+                Action::Apply(op) => step(op, memory, [args[0], args[1], args[2]], out, place.lanes),
+                Action::Choose => choose(memory, args, out, place.lanes),
+            }
         }
     }
 
@@ -235,129 +264,18 @@ fn release(args: &[NodeId], index: usize, last_use: &[usize], place: &[Operand],
     }
 }
 
-/// Memory split at an instruction's result, which overlaps none of its arguments: slices without bounds checks inside.
-/// Blocks are copied to locals before the arithmetic, which is what the compiler needs to use whole vectors.
-struct Split<'a, T> {
-    before: &'a [T],
-    out: &'a mut [T],
-    after: &'a [T],
-    start: usize,
-}
-
-impl<'a, T> Split<'a, T> {
-    #[inline(always)]
-    fn new(memory: &'a mut [T], start: usize, lanes: usize) -> Self {
-        let (before, rest) = memory.split_at_mut(start);
-        let (out, after) = rest.split_at_mut(lanes);
-        Split { before, out, after, start }
+/// Comparisons `a < b` that nothing but selects read as their condition.
+fn comparisons_of_selects(f: &Function) -> Vec<bool> {
+    let nodes = f.nodes();
+    let mut inlined: Vec<bool> = nodes.iter().map(|node| matches!(node, Node::Apply(Op::Less, _))).collect();
+    for o in f.outputs() {
+        inlined[o.index()] = false;
     }
-
-    #[inline(always)]
-    fn argument(&self, offset: usize) -> &'a [[T; BLOCK]] {
-        let lanes = self.out.len();
-        let row = if offset < self.start {
-            &self.before[offset..offset + lanes]
-        } else {
-            let offset = offset - self.start - lanes;
-            &self.after[offset..offset + lanes]
-        };
-        row.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn blocks(self) -> &'a mut [[T; BLOCK]] {
-        self.out.as_chunks_mut().0
-    }
-}
-
-#[inline(always)]
-fn sweep<T: Real>(memory: &mut [T], a: usize, out: usize, lanes: usize, f: impl Fn(T) -> T) {
-    let split = Split::new(memory, out, lanes);
-    let a = split.argument(a);
-    for (out, a) in split.blocks().iter_mut().zip(a) {
-        let mut x = *a;
-        for x in &mut x {
-            *x = f(*x);
+    for node in nodes {
+        let others = usize::from(matches!(node, Node::Apply(Op::Select, _)));
+        for a in &node.args()[others..] {
+            inlined[a.index()] = false;
         }
-        *out = x;
     }
-}
-
-#[inline(always)]
-fn sweep2<T: Real>(memory: &mut [T], [a, b, _]: [usize; 3], out: usize, lanes: usize, f: impl Fn(T, T) -> T) {
-    let split = Split::new(memory, out, lanes);
-    let (a, b) = (split.argument(a), split.argument(b));
-    for ((out, a), b) in split.blocks().iter_mut().zip(a).zip(b) {
-        let (mut x, y) = (*a, *b);
-        for (x, y) in x.iter_mut().zip(y) {
-            *x = f(*x, y);
-        }
-        *out = x;
-    }
-}
-
-#[inline(always)]
-fn sweep3<T: Real>(memory: &mut [T], [a, b, c]: [usize; 3], out: usize, lanes: usize, f: impl Fn(T, T, T) -> T) {
-    let split = Split::new(memory, out, lanes);
-    let (a, b, c) = (split.argument(a), split.argument(b), split.argument(c));
-    for (((out, a), b), c) in split.blocks().iter_mut().zip(a).zip(b).zip(c) {
-        let (mut x, y, z) = (*a, *b, *c);
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = f(*x, y[i], z[i]);
-        }
-        *out = x;
-    }
-}
-
-/// One instruction over all lanes: the vectorised mirror of [`TABLE`](super::op::TABLE), compared with it in tests.
-#[inline(always)]
-fn step<T: Real>(op: Op, m: &mut [T], args: [usize; 3], out: usize, n: usize) {
-    let a = args[0];
-    let zero = T::ZERO;
-    match op {
-        Op::Add => sweep2(m, args, out, n, |a, b| a + b),
-        Op::Sub => sweep2(m, args, out, n, |a, b| a - b),
-        Op::Mul => sweep2(m, args, out, n, |a, b| a * b),
-        Op::Div => sweep2(m, args, out, n, |a, b| a / b),
-        Op::Rem => sweep2(m, args, out, n, |a, b| a % b),
-        Op::Min => sweep2(m, args, out, n, |a, b| if b < a { b } else { a }),
-        Op::Max => sweep2(m, args, out, n, |a, b| if a < b { b } else { a }),
-        Op::Pow => sweep2(m, args, out, n, |a, b| a.pow(b)),
-        Op::Atan2 => sweep2(m, args, out, n, |a, b| a.atan2(b)),
-        Op::Neg => sweep(m, a, out, n, |a| -a),
-        Op::Abs => sweep(m, a, out, n, |a| a.abs()),
-        Op::Sign => sweep(m, a, out, n, |a| T::truth(a > zero) - T::truth(a < zero)),
-        Op::Floor => sweep(m, a, out, n, |a| a.floor()),
-        Op::Ceil => sweep(m, a, out, n, |a| a.ceil()),
-        Op::Round => sweep(m, a, out, n, |a| a.round()),
-        Op::Trunc => sweep(m, a, out, n, |a| a.trunc()),
-        Op::Sqrt => sweep(m, a, out, n, |a| a.sqrt()),
-        Op::InverseSqrt => sweep(m, a, out, n, |a| T::ONE / a.sqrt()),
-        Op::Exp => sweep(m, a, out, n, |a| a.exp()),
-        Op::Exp2 => sweep(m, a, out, n, |a| a.exp2()),
-        Op::Log => sweep(m, a, out, n, |a| a.log()),
-        Op::Log2 => sweep(m, a, out, n, |a| a.log2()),
-        Op::Sin => sweep(m, a, out, n, |a| a.sin()),
-        Op::Cos => sweep(m, a, out, n, |a| a.cos()),
-        Op::Tan => sweep(m, a, out, n, |a| a.tan()),
-        Op::Asin => sweep(m, a, out, n, |a| a.asin()),
-        Op::Acos => sweep(m, a, out, n, |a| a.acos()),
-        Op::Atan => sweep(m, a, out, n, |a| a.atan()),
-        Op::Sinh => sweep(m, a, out, n, |a| a.sinh()),
-        Op::Cosh => sweep(m, a, out, n, |a| a.cosh()),
-        Op::Tanh => sweep(m, a, out, n, |a| a.tanh()),
-        Op::Asinh => sweep(m, a, out, n, |a| a.asinh()),
-        Op::Acosh => sweep(m, a, out, n, |a| a.acosh()),
-        Op::Atanh => sweep(m, a, out, n, |a| a.atanh()),
-        Op::Sigmoid => sweep(m, a, out, n, |a| a.sigmoid()),
-        Op::Softplus => sweep(m, a, out, n, |a| a.softplus()),
-        Op::StopGrad => sweep(m, a, out, n, |a| a),
-        Op::Less => sweep2(m, args, out, n, |a, b| T::truth(a < b)),
-        Op::LessEqual => sweep2(m, args, out, n, |a, b| T::truth(a <= b)),
-        Op::Equal => sweep2(m, args, out, n, |a, b| T::truth(a == b)),
-        Op::And => sweep2(m, args, out, n, |a, b| T::truth(a != zero && b != zero)),
-        Op::Or => sweep2(m, args, out, n, |a, b| T::truth(a != zero || b != zero)),
-        Op::Not => sweep(m, a, out, n, |a| T::truth(a == zero)),
-        Op::Select => sweep3(m, args, out, n, |c, a, b| if c != zero { a } else { b }),
-    }
+    inlined
 }

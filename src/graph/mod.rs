@@ -13,6 +13,7 @@ pub mod op;
 mod real;
 mod simplify;
 mod special;
+mod sweep;
 mod vjp;
 pub mod wgsl;
 

@@ -25,7 +25,7 @@ pub(super) fn rewrite(g: &mut Graph, op: Op, args: [NodeId; 3]) -> Option<NodeId
             _ => match (negated(g, a), negated(g, b)) {
                 (_, Some(nb)) => Some(g.sub(a, nb)),
                 (Some(na), _) => Some(g.sub(b, na)),
-                _ => None,
+                _ => both_sides(g, a, b),
             },
         },
         Op::Sub => match (ka, kb) {
@@ -43,6 +43,8 @@ pub(super) fn rewrite(g: &mut Graph, op: Op, args: [NodeId; 3]) -> Option<NodeId
             (_, Some(1.0)) => Some(a),
             (Some(-1.0), _) => Some(g.neg(b)),
             (_, Some(-1.0)) => Some(g.neg(a)),
+            (Some(_), None) => scaled_side(g, a, b),
+            (None, Some(_)) => scaled_side(g, b, a),
             _ => None,
         },
         Op::Div => match (ka, kb) {
@@ -165,4 +167,29 @@ fn collapse(g: &mut Graph, condition: NodeId, then: NodeId, otherwise: NodeId) -
         (None, None) => None,
         (t, o) => Some(g.select(condition, t.unwrap_or(then), o.unwrap_or(otherwise))),
     }
+}
+
+/// The two sides of a branch added: `select(p, x, 0) + select(p, 0, y)` is `select(p, x, y)`.
+fn both_sides(g: &mut Graph, a: NodeId, b: NodeId) -> Option<NodeId> {
+    let (Node::Apply(Op::Select, [p, x, x_else]), Node::Apply(Op::Select, [q, y, y_else])) = (g.node(a), g.node(b))
+    else {
+        return None;
+    };
+    let zero = |id: NodeId| g.value(id) == Some(0.0);
+    match p == q {
+        true if zero(x_else) && zero(y) => Some(g.select(p, x, y_else)),
+        true if zero(x) && zero(y_else) => Some(g.select(p, y, x_else)),
+        _ => None,
+    }
+}
+
+/// A constant times a select with a zero on one side: the other side is scaled, so that sides can meet.
+fn scaled_side(g: &mut Graph, factor: NodeId, select: NodeId) -> Option<NodeId> {
+    let Node::Apply(Op::Select, [p, x, y]) = g.node(select) else { return None };
+    let zero = |id: NodeId| g.value(id) == Some(0.0);
+    if !zero(x) && !zero(y) {
+        return None;
+    }
+    let (x, y) = (g.mul(factor, x), g.mul(factor, y));
+    Some(g.select(p, x, y))
 }

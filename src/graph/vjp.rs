@@ -75,6 +75,9 @@ fn inline_keeping_outputs(g: &mut Graph, f: &Function, inputs: &[NodeId], output
             (Node::Const(bits), _) => g.constant(f64::from_bits(bits)),
             (Node::Input(i), _) => inputs[i as usize],
             (Node::Apply(..), Some(output)) => output,
+            (Node::Apply(Op::Less, [a, b, _]), None) if let Some(position) = rectified(f, a, b) => {
+                g.less(map[a.index()], outputs[position])
+            }
             (Node::Apply(op, _), None) => {
                 let args: Vec<NodeId> = node.args().iter().map(|a| map[a.index()]).collect();
                 g.apply(op, &args)
@@ -83,6 +86,34 @@ fn inline_keeping_outputs(g: &mut Graph, f: &Function, inputs: &[NodeId], output
         map.push(id);
     }
     map
+}
+
+/// The output y that is positive exactly where x is, if the condition is 0 < x: y = select(0 < x, x, z), where z ≤ 0 as long
+/// as x ≤ 0. Reading the condition off y, as relu′ and leaky relu′ then do, spares the reverse sweep the argument.
+fn rectified(f: &Function, zero: NodeId, x: NodeId) -> Option<usize> {
+    let constant = |id: NodeId| match f.nodes()[id.index()] {
+        Node::Const(bits) => Some(f64::from_bits(bits)),
+        _ => None,
+    };
+    if constant(zero) != Some(0.0) {
+        return None;
+    }
+    let not_positive = |id: NodeId| match f.nodes()[id.index()] {
+        Node::Const(bits) => f64::from_bits(bits) <= 0.0,
+        Node::Apply(Op::Mul, [a, b, _]) => {
+            let slope = if a == x { constant(b) } else { constant(a).filter(|_| b == x) };
+            slope.is_some_and(|slope| slope >= 0.0)
+        }
+        _ => false,
+    };
+    f.outputs().iter().position(|o| match f.nodes()[o.index()] {
+        Node::Apply(Op::Select, [condition, then, otherwise]) => {
+            let is_sign =
+                matches!(f.nodes()[condition.index()], Node::Apply(Op::Less, [a, b, _]) if (a, b) == (zero, x));
+            is_sign && then == x && not_positive(otherwise)
+        }
+        _ => false,
+    })
 }
 
 /// Nodes through which a wanted input reaches an output with a derivative.

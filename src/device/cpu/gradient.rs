@@ -145,7 +145,7 @@ impl<'a, T: Vector> Pass<'a, T> {
         let table = &self.setting.cpu.model.weights;
         ChunkResult {
             member: self.setting.job.member(group),
-            weights: (self.wanted.weights && table.per_member() > 0).then(|| WeightGradient::new(table)),
+            weights: (self.wanted.weights && table.per_member() > 0).then(|| self.setting.cpu.take_gradient()),
             theta: Vec::new(),
             start: Vec::new(),
             status: Vec::new(),
@@ -236,9 +236,10 @@ impl<'a, T: Vector> Pass<'a, T> {
             theta: Vec::new(),
             start: Vec::new(),
         };
-        for mut result in results {
-            if let Some(part) = &mut result.weights {
+        for result in results {
+            if let Some(mut part) = result.weights {
                 part.add_to(table, &mut out.weights[result.member * each..(result.member + 1) * each]);
+                self.setting.cpu.give_gradient(part);
             }
             out.theta.extend(result.theta);
             out.start.extend(result.start);

@@ -218,27 +218,24 @@ impl<T: Vector> WithSimd for Transpose<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        // Squares that the compiler turns into shuffles of registers.
-        const SIDE: usize = 8;
+        // Blocks of 8 rows go through a local array: the compiler makes shuffles of the loop, which it does not for strides.
+        const ROWS: usize = 8;
         let (rows, _) = self.from.as_chunks::<LANES>();
-        let (blocks, rest) = rows.as_chunks::<SIDE>();
+        let (blocks, rest) = rows.as_chunks::<ROWS>();
+        let mut turned = [[T::ZERO; ROWS]; LANES];
         for (index, block) in blocks.iter().enumerate() {
-            for lane in (0..LANES).step_by(SIDE) {
-                let mut square = [[T::ZERO; SIDE]; SIDE];
-                for (r, row) in block.iter().enumerate() {
-                    for (l, column) in square.iter_mut().enumerate() {
-                        column[r] = row[lane + l];
-                    }
+            for (lane, turned) in turned.iter_mut().enumerate() {
+                for (value, row) in turned.iter_mut().zip(block) {
+                    *value = row[lane];
                 }
-                for (l, column) in square.iter().enumerate() {
-                    let start = (lane + l) * self.stride + index * SIDE;
-                    self.to[start..start + SIDE].copy_from_slice(column);
-                }
+            }
+            for (row, to) in turned.iter().zip(self.to.chunks_exact_mut(self.stride)) {
+                to[index * ROWS..(index + 1) * ROWS].copy_from_slice(row);
             }
         }
         for (index, row) in rest.iter().enumerate() {
             for (lane, value) in row.iter().enumerate() {
-                self.to[lane * self.stride + blocks.len() * SIDE + index] = *value;
+                self.to[lane * self.stride + blocks.len() * ROWS + index] = *value;
             }
         }
     }

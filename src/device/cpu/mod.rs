@@ -31,7 +31,7 @@ use rayon::prelude::*;
 use rows::Rows;
 use std::sync::Mutex;
 use tile::{Buffers, Setting, Tile, TileRange};
-use weights::WeightValues;
+use weights::{WeightGradient, WeightValues};
 
 /// Samples per tile: two AVX-512 vectors of f32, a good compromise between reuse of weights and small batches.
 const LANES: usize = 32;
@@ -48,6 +48,7 @@ pub struct Cpu<T> {
     budget: usize,
     pool: Mutex<Vec<Buffers<T>>>,
     reverse_pool: Mutex<Vec<Buffers<T>>>,
+    gradient_pool: Mutex<Vec<WeightGradient<T>>>,
 }
 
 /// The vector instructions that the CPU device uses here: `v3`, `v4`, `neon`, `scalar`.
@@ -75,6 +76,7 @@ impl<T: Vector> Cpu<T> {
             budget,
             pool: Mutex::default(),
             reverse_pool: Mutex::default(),
+            gradient_pool: Mutex::default(),
         }
     }
 
@@ -146,6 +148,16 @@ impl<T: Vector> Cpu<T> {
 
     fn take(&self, pool: &Mutex<Vec<Buffers<T>>>) -> Buffers<T> {
         pool.lock().expect("no panic holds the pool").pop().unwrap_or_default()
+    }
+
+    /// Sums of zero, in memory that a former gradient has used: fresh pages cost more than to clear old ones.
+    fn take_gradient(&self) -> WeightGradient<T> {
+        let used = self.gradient_pool.lock().expect("no panic holds the pool").pop();
+        used.map_or_else(|| WeightGradient::new(&self.model.weights), WeightGradient::cleared)
+    }
+
+    fn give_gradient(&self, used: WeightGradient<T>) {
+        self.gradient_pool.lock().expect("no panic holds the pool").push(used);
     }
 }
 

@@ -75,9 +75,9 @@ impl Planes {
     pub fn pad<T: Real>(&self, plane: &[T], boundary: Boundary, to: &mut [T]) {
         let (rows, columns, pitch) = (self.rows, self.columns, self.pitch);
         let top = self.rim;
+        self.copy((plane, columns), (&mut to[top * pitch + 1..], pitch));
         for (row, from) in plane.chunks_exact(columns).take(rows).enumerate() {
             let to = &mut to[(row + top) * pitch..(row + top + 1) * pitch];
-            to[1..=columns].copy_from_slice(from);
             (to[0], to[columns + 1]) = match boundary {
                 Boundary::Replicate => (from[0], from[columns - 1]),
                 Boundary::Periodic => (from[columns - 1], from[0]),
@@ -106,17 +106,18 @@ impl Planes {
 
     /// Takes the cells out of the pitch of padded planes.
     pub fn unpad<T: Real>(&self, from: &[T], plane: &mut [T]) {
-        for (to, from) in plane.chunks_exact_mut(self.columns).zip(from.chunks(self.pitch)).take(self.rows) {
-            to.copy_from_slice(&from[..self.columns]);
-        }
+        self.copy((from, self.pitch), (plane, self.columns));
     }
 
     /// Lays a plane out in a spread one, which is zero everywhere else and stays so.
     pub fn spread<T: Real>(&self, plane: &[T], to: &mut [T]) {
-        let start = self.spread_start();
-        for (row, from) in plane.chunks_exact(self.columns).take(self.rows).enumerate() {
-            to[start + row * self.pitch..][..self.columns].copy_from_slice(from);
-        }
+        self.copy((plane, self.columns), (&mut to[self.spread_start()..], self.pitch));
+    }
+
+    /// Copies the rows of cells from one pitch to another.
+    fn copy<T: Real>(&self, (from, from_pitch): (&[T], usize), (to, to_pitch): (&mut [T], usize)) {
+        let (rows, columns) = (self.rows, self.columns);
+        pulp::Arch::new().dispatch(CopyRows { from, from_pitch, to, to_pitch, rows, columns });
     }
 
     /// The transpose of [`pad`](Planes::pad): adds the rim of `from`, which is used up, to the cells that it shows.
@@ -132,9 +133,9 @@ impl Planes {
                 }
             }
         }
+        self.copy((&from[self.rim * pitch + 1..], pitch), (plane, columns));
         for (row, to) in plane.chunks_exact_mut(columns).take(rows).enumerate() {
             let from = &from[(row + self.rim) * pitch..(row + self.rim + 1) * pitch];
-            to.copy_from_slice(&from[1..=columns]);
             match boundary {
                 Boundary::Zero => {}
                 Boundary::Replicate => {
@@ -145,6 +146,35 @@ impl Planes {
                     to[columns - 1] += from[0];
                     to[0] += from[columns + 1];
                 }
+            }
+        }
+    }
+}
+
+/// Rows of cells from one pitch to another. They are short, ten to a hundred cells: blocks in registers, where a call of the
+/// library's copy would take longer than the copy.
+struct CopyRows<'a, T> {
+    from: &'a [T],
+    from_pitch: usize,
+    to: &'a mut [T],
+    to_pitch: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl<T: Real> pulp::WithSimd for CopyRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for row in 0..self.rows {
+            let (from, from_rest) = self.from[row * self.from_pitch..][..self.columns].as_chunks::<16>();
+            let (to, to_rest) = self.to[row * self.to_pitch..][..self.columns].as_chunks_mut::<16>();
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+            for (to, from) in to_rest.iter_mut().zip(from_rest) {
+                *to = *from;
             }
         }
     }

@@ -114,6 +114,15 @@ impl<T: Vector> WeightGradient<T> {
         WeightGradient { matrices: matrices.collect() }
     }
 
+    /// The same with all sums zero and nothing waiting.
+    pub fn cleared(mut self) -> Self {
+        for waiting in &mut self.matrices {
+            waiting.sums.fill(T::ZERO);
+            waiting.parts = 0;
+        }
+        self
+    }
+
     /// Adds y xᵀ, summed over the lanes: `y` and `x` are rows of lanes.
     pub fn add_outer(&mut self, id: WeightId, y: &[T], x: &[T]) {
         let waiting = &mut self.matrices[id.0 as usize];
