@@ -7,7 +7,6 @@ A convolution is one of two:
     lax           jax.lax.conv_general_dilated: what one writes first; its gradient takes several times as long
 
     jax_reaction_diffusion.py                                       times compile, forward and gradient
-    jax_reaction_diffusion.py --make DIR                            writes a random case that `greybox eval` reads
     jax_reaction_diffusion.py --weights W --input IN --output OUT   evaluates a case, by greybox's names
 """
 import jax, jax.numpy as jnp
@@ -106,5 +105,4 @@ if __name__ == "__main__":
     jax.config.update("jax_platforms", "cpu")
     parser = workload.options(__doc__)
     parser.add_argument("--convolution", choices=list(CONVOLUTIONS), default="products")
-    peer.main(parser, "reaction-diffusion", lambda a: f"jax-cpu {a.convolution}", workload.random_case, workload.files,
-              evaluate, measure, workload.flops)
+    workload.main(parser, lambda a: f"jax-cpu {a.convolution}", evaluate, measure)

@@ -15,8 +15,7 @@ def options(description):
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
-    parser.add_argument("--make", metavar="DIR", help="write model.toml, physics.wgsl, weights.safetensors and in.npz")
-    parser.add_argument("--weights", metavar="IN.safetensors")
+    parser.add_argument("--weights", metavar="IN.safetensors", help="of a case; default: a random one")
     parser.add_argument("--input", metavar="IN.npz")
     parser.add_argument("--output", metavar="OUT.npz", help="write values and gradients instead of timing")
     return parser
@@ -36,39 +35,44 @@ def repeated(call, repeats, warm_up=3):
     return [timed(call) for _ in range(repeats)]
 
 
-def write_case(folder, model, physics, w, case):
-    """A case as `greybox eval` reads it."""
-    os.makedirs(folder, exist_ok=True)
-    for name, text in (("model.toml", model), ("physics.wgsl", physics)):
-        with open(os.path.join(folder, name), "w") as file:
+def make(parser, random_case, files):
+    """Writes a random case as `greybox eval` reads it; `files(a)` is the model's TOML and WGSL."""
+    parser.add_argument("--make", metavar="DIR", required=True,
+                        help="write model.toml, physics.wgsl, weights.safetensors and in.npz")
+    parser.add_argument("--method", choices=["rk4", "rk38"], default="rk4", help="that model.toml names")
+    a = parser.parse_args()
+    w, case = random_case(a)
+    os.makedirs(a.make, exist_ok=True)
+    path = lambda name: os.path.join(a.make, name)
+    for name, text in zip(("model.toml", "physics.wgsl"), files(a)):
+        with open(path(name), "w") as file:
             file.write(text)
-    save_file(w, os.path.join(folder, "weights.safetensors"))
-    np.savez(os.path.join(folder, "in.npz"), **case)
+    save_file(w, path("weights.safetensors"))
+    np.savez(path("in.npz"), **case)
 
 
-def main(parser, workload, device, random_case, files, evaluate, measure, flops):
+def threads():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def main(parser, workload, device, random_case, evaluate, measure, flops):
     """Does what the command line asks.
 
     `device` names the peer in its lines. With `a` the command line, `w` the weights and `case` the arrays of IN.npz:
-    `random_case(a)` is `(w, case)`; `files(a)` the model's TOML and WGSL; `evaluate(a, w, case)` everything that
-    `greybox eval` writes; `measure(a, w, case)` yields phase, milliseconds of each repeat, and the factor of work over a
-    forward pass, which has `flops(w, case)`.
+    `random_case(a)` is `(w, case)`; `evaluate(a, w, case)` everything that `greybox eval` writes; `measure(a, w, case)`
+    yields phase, milliseconds of each repeat, and the factor of work over a forward pass, which has `flops(w, case)`.
     """
     a = parser.parse_args()
     if (a.weights is None) != (a.input is None):
         parser.error("--weights and --input go together")
-    if a.make and a.weights:
-        parser.error("--make writes a random case: leave out --weights and --input")
 
     if a.weights:
         w, case = load_file(a.weights), dict(np.load(a.input))
     else:
         w, case = random_case(a)
-    if a.make:
-        write_case(a.make, *files(a), w, case)
     if a.output:
         np.savez(a.output, **{name: np.asarray(value) for name, value in evaluate(a, w, case).items()})
-    if a.make or a.output:
         return
     batch = case["y"].shape[0]
     for phase, ms, work in measure(a, w, case):

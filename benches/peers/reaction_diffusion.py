@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The workload of `greybox bench reaction-diffusion`: what its peers share.
 
     d(u, v)/dt = (a Laplacian u, b Laplacian v) + conv(u, v),  3x3 kernels, 2 -> hidden -> 2 channels, leaky ReLU
@@ -5,6 +6,8 @@
 
 What lies beyond the rim is the nearest cell, for the Laplacian and for the kernels. Weights, initial fields, parameters
 and targets are drawn from the distributions that `greybox bench` draws from.
+
+    reaction_diffusion.py --make DIR      writes a random case that `greybox eval` and the scripts read
 """
 import os
 
@@ -45,7 +48,6 @@ def options(description):
     parser = peer.options(description)
     parser.add_argument("--grid", type=int, default=32, help="cells along each axis")
     parser.add_argument("--precision", choices=["f32", "f64"], default="f32")
-    parser.add_argument("--method", choices=["rk4", "rk38"], default="rk4", help="that --make writes into model.toml")
     parser.set_defaults(batch=20, steps=15, hidden=[16, 16])
     return parser
 
@@ -74,3 +76,11 @@ def files(a):
 def flops(w, case):
     batch, steps, _, rows, columns = case["y"].shape
     return batch * steps * STAGES * 2 * rows * columns * sum(v.size for v in w.values() if v.ndim == 4)
+
+
+def main(parser, device, evaluate, measure):
+    peer.main(parser, "reaction-diffusion", device, random_case, evaluate, measure, flops)
+
+
+if __name__ == "__main__":
+    peer.make(options(__doc__), random_case, files)

@@ -7,11 +7,8 @@
 Both evaluate the right-hand side four times per step and store the activations.
 
     torch_reaction_diffusion.py --integrator loop                   times forward and gradient
-    torch_reaction_diffusion.py --make DIR                          writes a random case that `greybox eval` reads
     torch_reaction_diffusion.py --weights W --input IN --output OUT   evaluates a case, by greybox's names
 """
-import os
-
 import torch
 import torch.nn.functional as F
 from torchdiffeq import odeint
@@ -100,8 +97,7 @@ def measure(a, w, case):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(peer.threads())
     parser = workload.options(__doc__)
     parser.add_argument("--integrator", choices=list(INTEGRATORS), default="torchdiffeq")
-    peer.main(parser, "reaction-diffusion", lambda a: f"torch-cpu {a.integrator}", workload.random_case, workload.files,
-              evaluate, measure, workload.flops)
+    workload.main(parser, lambda a: f"torch-cpu {a.integrator}", evaluate, measure)
