@@ -109,10 +109,9 @@ fn tables_and_figures_show_what_was_measured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     let arguments = ["lotka-volterra", "--device", "cpu", "--batch", "2,3", "--hidden", "4/8", "--figures", path];
-    let (code, out, error) = bench(&[&arguments[..], &TINY, &["--points", "2,4"]].concat().as_slice());
+    let (code, out, error) = bench(&[&arguments[..], &TINY, &["--points", "2,4"]].concat());
     assert_eq!(code, 0, "{error}");
-    for part in ["matrix product", "GFLOP/s", "train_step", "4 x 2", "hidden layers 8", "cpu f32 is cpu f32, 1 threads"]
-    {
+    for part in ["matrix product", "GFLOP/s", "train_step", "4 x 2", "hidden layers 8", "cpu f32: cpu f32, 1 threads"] {
         assert!(out.contains(part), "`{part}` is not in\n{out}");
     }
     for (kind, axis) in [("batch", "trajectories in a batch"), ("hidden", "width"), ("points", "values of θ")] {

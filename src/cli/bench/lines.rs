@@ -12,7 +12,7 @@ pub struct Line {
     pub workload: String,
     /// What ran it, in full.
     pub device: String,
-    /// Phase, or `peak_product` and `peak_copy`.
+    /// Phase, or `peak_product` and `peak_copy`; `peak_product_end` once more at the end of the run.
     pub phase: &'static str,
     /// Trajectories of a batch, of a landscape all those at one θ; rows of a product.
     pub batch: usize,

@@ -24,7 +24,7 @@ use crate::device::{DeviceError, Precision};
 use anyhow::anyhow;
 use arguments::Phase;
 use lines::{Entry, LeftOut, Line};
-use measure::Effort;
+use measure::{Effort, Spread};
 use peak::Peak;
 use phases::{Case, Opened, Outcome};
 use std::io::IsTerminal;
@@ -57,10 +57,11 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let targets = Target::all(&arguments.device)?;
     let alone = targets.len() == 1 && cases.iter().all(|case| case.batches().len() == 1);
     let mut bench = Bench { arguments, targets: &targets, peaks: Vec::new(), entries: Vec::new(), alone };
-    bench.measure_peaks()?;
+    let copied = bench.measure_peaks()?;
     for case in &cases {
         bench.case(case)?;
     }
+    bench.measure_drift(copied)?;
     if !arguments.json {
         text::legend(&bench.entries);
     }
@@ -71,8 +72,13 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
 }
 
 impl Bench<'_> {
-    fn measure_peaks(&mut self) -> Result<(), Failure> {
-        let effort = Effort { repeats: None, seconds: self.arguments.seconds.min(PEAK_SECONDS) };
+    fn effort_of_peaks(&self) -> Effort {
+        Effort { repeats: None, seconds: self.arguments.seconds.min(PEAK_SECONDS) }
+    }
+
+    /// Peaks of the CPU, of every adapter too. Returns the times of the CPU's copy.
+    fn measure_peaks(&mut self) -> Result<Spread, Failure> {
+        let effort = self.effort_of_peaks();
         let copied = peak::copy(effort)?;
         let own = [
             (Precision::F32, peak::cpu(Precision::F32, copied, effort)?),
@@ -107,7 +113,19 @@ impl Bench<'_> {
         if !self.arguments.json {
             text::peaks(&self.entries);
         }
-        Ok(())
+        Ok(copied)
+    }
+
+    /// The product of the CPU once more: a machine that others use is not as fast at the end as at the start.
+    fn measure_drift(&mut self, copied: Spread) -> Result<(), Failure> {
+        let label = Target::cpu(Precision::F32).label;
+        let again = peak::cpu(Precision::F32, copied, self.effort_of_peaks())?;
+        let [product, _] = Line::of_peak(&label, &label, &again);
+        let product = Line { phase: "peak_product_end", ..product };
+        if !self.arguments.json {
+            text::drift(&self.entries, &product);
+        }
+        self.add(Entry::Timed(Box::new(product)))
     }
 
     /// All phases of a workload. Devices take turns, so that what is compared was measured at nearly the same time.

@@ -42,7 +42,8 @@ impl Target {
                 "all" => {
                     targets.extend([Precision::F32, Precision::F64].map(Target::cpu));
                     targets.extend(gpu::adapters().iter().enumerate().map(|(index, adapter)| {
-                        let label = format!("{index}: {} ({})", adapter.name, adapter.backend);
+                        let software = if adapter.kind == "software" { " (software)" } else { "" };
+                        let label = format!("gpu {index} {}{software}", adapter.backend);
                         let adapter = Target::adapter(&index.to_string(), label, arguments);
                         Target { named: false, precision: Precision::F32, ..adapter }
                     }));

@@ -29,6 +29,14 @@ pub fn peaks(entries: &[Entry]) {
     left_out(entries);
 }
 
+/// The product at the end of a run beside that at its start.
+pub fn drift(entries: &[Entry], product: &Line) {
+    let first = timed(entries).find(|line| line.phase == "peak_product" && line.target == product.target);
+    if let Some((first, last)) = first.and_then(|line| line.gflops).zip(product.gflops) {
+        println!("\nthe matrix product on {} at the end: {last:.1} GFLOP/s, at the start {first:.1}", product.target);
+    }
+}
+
 /// The lines of a case: the devices side by side for each phase and batch.
 pub fn table(entries: &[Entry]) {
     let lines: Vec<&Line> = timed(entries).collect();
@@ -142,7 +150,7 @@ pub fn legend(entries: &[Entry]) {
         }
     }
     for (target, device) in &known {
-        println!("{target} is {device}");
+        println!("{target}: {device}");
     }
     if known.iter().any(|(_, device)| device.contains("a software adapter")) {
         println!(
