@@ -9,37 +9,37 @@ use std::path::Path;
 /// What the horizontal axis of a figure shows of a line.
 type Horizontal<'a> = &'a dyn Fn(&Line) -> Option<usize>;
 
-/// Draws whatever has at least two places on its horizontal axis, a file per workload; says where on stdout, or on stderr
-/// where stdout carries JSON.
+/// Draws, for every workload, time over batch and over the points of a landscape for each choice of hidden layers, and time over
+/// the width of these layers: whatever has two places on its horizontal axis. Says where on stdout, or on stderr where
+/// stdout carries JSON.
 pub fn draw(entries: &[Entry], folder: &Path, json: bool) -> Result<(), Failure> {
     let lines: Vec<&Line> = entries.iter().filter_map(Entry::timed).filter(|line| line.workload != "peak").collect();
-    let mut names: Vec<&str> = Vec::new();
-    for line in &lines {
-        if !names.contains(&line.workload.as_str()) {
-            names.push(&line.workload);
-        }
-    }
     let mut drawn = 0;
-    for name in names {
-        let own: Vec<&Line> = lines.iter().copied().filter(|line| line.workload == name).collect();
+    for own in groups(&lines, |line| line.workload.clone()) {
+        let name = own[0].workload.as_str();
         let file = Path::new(name).file_stem().map_or("study".into(), |stem| stem.to_string_lossy().into_owned());
-        for (kind, label, figure) in [
-            ("batch", "trajectories in a batch", over_batch(&own)),
-            ("hidden", "width of the hidden layers", over_hidden(&own)),
-            ("points", "values of θ in a landscape", over_points(&own)),
-        ] {
+        let alike = groups(&own, layers);
+        let several = alike.len() > 1;
+        let mut figures =
+            vec![(format!("{file}-hidden"), "width of the hidden layers", name.to_string(), over_hidden(&own))];
+        for same in &alike {
+            let layers = layers(same[0]);
+            let file =
+                if several { format!("{file}-{}", layers.replace(',', "x").replace(' ', "")) } else { file.clone() };
+            let title = format!("{name}, hidden layers {layers}");
+            figures.push((format!("{file}-batch"), "trajectories in a batch", title.clone(), over_batch(same)));
+            figures.push((format!("{file}-points"), "values of θ in a landscape", title, over_points(same)));
+        }
+        for (file, label, title, plots) in figures.into_iter().filter(|(.., plots)| !plots.is_empty()) {
             let figure = LineFigure {
-                title: format!("{name}: median time over {label}"),
+                title: format!("{title}: median time over {label}"),
                 x_label: label.into(),
                 log_x: true,
-                size: Size { width: 900, height: 130 + 230 * figure.len() as u32 },
-                plots: figure,
+                size: Size { width: 900, height: 130 + 210 * plots.len() as u32 },
+                plots,
                 ..LineFigure::default()
             };
-            if figure.plots.is_empty() {
-                continue;
-            }
-            let path = folder.join(format!("{file}-{kind}.svg"));
+            let path = folder.join(format!("{file}.svg"));
             figure.save(&path)?;
             drawn += 1;
             match json {
@@ -54,65 +54,82 @@ pub fn draw(entries: &[Entry], folder: &Path, json: bool) -> Result<(), Failure>
     Ok(())
 }
 
-const OF_BATCHES: [Phase; 3] = [Phase::Forward, Phase::Gradient, Phase::TrainStep];
-
-fn over_batch(lines: &[&Line]) -> Vec<Plot> {
-    plots(lines, &OF_BATCHES, &|line| Some(line.batch), &|line| widths(line))
+/// Lines by a key, in the order in which keys occur first.
+fn groups<'a, K: PartialEq>(lines: &[&'a Line], key: impl Fn(&Line) -> K) -> Vec<Vec<&'a Line>> {
+    let mut groups: Vec<(K, Vec<&Line>)> = Vec::new();
+    for &line in lines {
+        let key = key(line);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.push(line),
+            None => groups.push((key, vec![line])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn over_hidden(lines: &[&Line]) -> Vec<Plot> {
-    let phases = [&OF_BATCHES[..], &[Phase::Landscape]].concat();
-    let widest = |line: &Line| line.hidden.iter().flatten().max().copied();
-    plots(lines, &phases, &widest, &|line| match line.points {
-        Some(points) => format!("{points} points"),
-        None => format!("batch {}", line.batch),
-    })
-}
-
-fn over_points(lines: &[&Line]) -> Vec<Plot> {
-    plots(lines, &[Phase::Landscape], &|line| line.points, &|line| widths(line))
-}
-
-fn widths(line: &Line) -> String {
+/// Hidden layers in words: `128,128`, of several networks with "and" between.
+fn layers(line: &Line) -> String {
     let layers = |layers: &Vec<usize>| layers.iter().map(ToString::to_string).collect::<Vec<String>>().join(",");
     line.hidden.iter().map(layers).collect::<Vec<String>>().join(" and ")
 }
 
-/// A plot per phase: the median over the horizontal axis with the quartiles as a band, a series per device and `other`, what
-/// else tells lines apart. Nothing where all lines lie at one place.
-fn plots(lines: &[&Line], phases: &[Phase], horizontal: Horizontal, other: &dyn Fn(&Line) -> String) -> Vec<Plot> {
-    let mut places: Vec<usize> = lines.iter().filter_map(|line| horizontal(line)).collect();
-    places.sort_unstable();
-    places.dedup();
-    let several = |key: &dyn Fn(&Line) -> String| lines.iter().any(|line| key(line) != key(lines[0]));
-    let tells = several(other);
-    let name = |line: &Line| match tells {
-        true => format!("{}, {}", line.target, other(line)),
-        false => line.target.clone(),
-    };
+const OF_BATCHES: [Phase; 3] = [Phase::Forward, Phase::Gradient, Phase::TrainStep];
+
+fn over_batch(lines: &[&Line]) -> Vec<Plot> {
     let mut plots = Vec::new();
-    for phase in phases {
-        let mut own: Vec<&Line> = lines.iter().copied().filter(|line| line.phase == phase.name()).collect();
-        own.sort_by_key(|line| horizontal(line));
-        let mut names: Vec<String> = Vec::new();
-        for line in &own {
-            if !names.contains(&name(line)) {
-                names.push(name(line));
-            }
-        }
-        let mut plot = Plot { label: format!("{}, ms", phase.name()), log: true, ..Plot::default() };
-        for series in names {
-            let own: Vec<&&Line> = own.iter().filter(|line| name(line) == series).collect();
-            let x: Vec<f64> = own.iter().filter_map(|line| horizontal(line)).map(|place| place as f64).collect();
-            let of = |value: fn(&Line) -> f64| own.iter().map(|line| value(line)).collect::<Vec<f64>>();
-            let (low, high) = (of(|line| line.spread.ms_q1), of(|line| line.spread.ms_q3));
-            plot.bands.push(Band { name: String::new(), x: x.clone(), low, high });
-            plot.series.push(Series::new(series, x, of(|line| line.spread.ms)));
-        }
-        let longest = plot.series.iter().map(|series| series.x.len()).max().unwrap_or(0);
-        if longest > 1 && places.len() > 1 {
-            plots.push(plot);
-        }
+    for phase in OF_BATCHES {
+        plots.extend(plot(lines, phase, phase.name().into(), &|line| Some(line.batch)));
+    }
+    named_once(plots)
+}
+
+fn over_points(lines: &[&Line]) -> Vec<Plot> {
+    plot(lines, Phase::Landscape, Phase::Landscape.name().into(), &|line| line.points).into_iter().collect()
+}
+
+/// Of the largest batch and landscape of all.
+fn over_hidden(lines: &[&Line]) -> Vec<Plot> {
+    let mut plots = Vec::new();
+    for phase in [&OF_BATCHES[..], &[Phase::Landscape]].concat() {
+        let amount = |line: &Line| line.points.unwrap_or(line.batch);
+        let most = lines.iter().filter(|line| line.phase == phase.name()).map(|line| amount(line)).max().unwrap_or(0);
+        let largest: Vec<&Line> = lines.iter().copied().filter(|line| amount(line) == most).collect();
+        let unit = if phase == Phase::Landscape { "points" } else { "trajectories" };
+        let label = format!("{} of {most} {unit}", phase.name());
+        plots.extend(plot(&largest, phase, label, &|line| line.hidden.iter().flatten().max().copied()));
+    }
+    named_once(plots)
+}
+
+/// The median of a phase over the horizontal axis with the quartiles as a band, a series per device. Nothing where no device
+/// has two places.
+fn plot(lines: &[&Line], phase: Phase, label: String, horizontal: Horizontal) -> Option<Plot> {
+    let mut own: Vec<&Line> = lines.iter().copied().filter(|line| line.phase == phase.name()).collect();
+    own.sort_by_key(|line| horizontal(line));
+    let mut plot = Plot { label: format!("{label}, ms"), log: true, ..Plot::default() };
+    let mut longest = 0;
+    // Devices in the order of the command, which places do not change.
+    for target in groups(lines, |line| line.target.clone()).iter().map(|group| &group[0].target) {
+        let own: Vec<&&Line> = own.iter().filter(|line| line.target == *target && horizontal(line).is_some()).collect();
+        let of = |value: &dyn Fn(&Line) -> f64| own.iter().map(|line| value(line)).collect::<Vec<f64>>();
+        let x = of(&|line| horizontal(line).unwrap_or(0) as f64);
+        let (low, high) = (of(&|line| line.spread.ms_q1), of(&|line| line.spread.ms_q3));
+        longest = longest.max(distinct(&x));
+        plot.bands.push(Band { name: String::new(), x: x.clone(), low, high });
+        plot.series.push(Series::new(target.clone(), x, of(&|line| line.spread.ms)));
+    }
+    (longest > 1).then_some(plot)
+}
+
+/// How many different numbers there are among increasing ones.
+fn distinct(increasing: &[f64]) -> usize {
+    increasing.chunk_by(|a, b| a == b).count()
+}
+
+/// The first plot's legend is that of all.
+fn named_once(mut plots: Vec<Plot>) -> Vec<Plot> {
+    for series in plots.iter_mut().skip(1).flat_map(|plot| &mut plot.series) {
+        series.name.clear();
     }
     plots
 }

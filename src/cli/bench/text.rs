@@ -96,10 +96,15 @@ fn row(line: &Line, width: usize, compared: bool) -> String {
     )
 }
 
-/// Memory of gradients, costs of steps that stay on a device, rates of landscapes.
+/// Memory of gradients, costs of steps that stay on a device, rates of landscapes: of the largest batch and landscape alone.
 fn notes(lines: &[&Line]) {
     let mb = |bytes: usize| bytes as f64 / 1e6;
-    for line in lines {
+    let amount = |line: &Line| line.points.unwrap_or(line.batch);
+    let largest = |line: &&&Line| {
+        let same = lines.iter().filter(|other| other.phase == line.phase && other.target == line.target);
+        same.map(|other| amount(other)).max() == Some(amount(line))
+    };
+    for line in lines.iter().filter(largest) {
         let (phase, batch, target) = (line.phase, line.batch, &line.target);
         if let Some(memory) = &line.memory {
             println!(
