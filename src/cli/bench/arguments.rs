@@ -57,18 +57,19 @@ impl FromStr for Hidden {
 
 /// Time compiling, forward passes, gradients, training steps and landscapes, beside the peak of each device.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json\n  \
+#[command(
+    after_help = "Devices: --device takes several with commas between, also cpu-f32 and cpu-f64; all stands for the CPU in \
+    f32 and f64 and every adapter, software adapters too, whose times say nothing about GPUs.\n\nExamples:\n  greybox bench pendulum --batch 1024 --steps 50 --hidden 128,128,128 --json\n  \
     greybox bench pendulum --device all --batch 50,4096 --figures figures\n  \
     greybox bench pendulum --hidden 16,16,16/64,64,64/256,256 --batch 50,4096,65536\n  \
     greybox bench reaction-diffusion --grid 64 --batch 4\n  \
     greybox bench all --device cpu,gpu --seconds 1\n  \
-    greybox bench examples/toy --members 64 --batch 32")]
+    greybox bench examples/toy --members 64 --batch 32"
+)]
 pub struct BenchArguments {
     /// pendulum, lotka-volterra, hamiltonian, reaction-diffusion, several of them, all, or study files whose models are used.
     #[arg(required = true, value_name = "WORKLOAD")]
     pub workloads: Vec<String>,
-    /// One device or several with commas between: auto, cpu, cpu-f32, cpu-f64, gpu, an adapter's index, name or backend as
-    /// `greybox devices` lists them; all: the CPU in f32 and f64 and every adapter.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Trajectories, one number or several with commas between; default: 1024, reaction-diffusion 20.

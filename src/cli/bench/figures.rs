@@ -87,16 +87,17 @@ fn over_points(lines: &[&Line]) -> Vec<Plot> {
     plot(lines, Phase::Landscape, Phase::Landscape.name().into(), &|line| line.points).into_iter().collect()
 }
 
-/// Of the largest batch and landscape of all.
+/// Of the batch, and the landscape, that most widths and devices were timed with; of several the largest.
 fn over_hidden(lines: &[&Line]) -> Vec<Plot> {
     let mut plots = Vec::new();
+    let amount = |line: &Line| line.points.unwrap_or(line.batch);
     for phase in [&OF_BATCHES[..], &[Phase::Landscape]].concat() {
-        let amount = |line: &Line| line.points.unwrap_or(line.batch);
-        let most = lines.iter().filter(|line| line.phase == phase.name()).map(|line| amount(line)).max().unwrap_or(0);
-        let largest: Vec<&Line> = lines.iter().copied().filter(|line| amount(line) == most).collect();
+        let own: Vec<&Line> = lines.iter().copied().filter(|line| line.phase == phase.name()).collect();
+        let most = groups(&own, amount).into_iter().max_by_key(|same| (same.len(), amount(same[0])));
+        let Some(same) = most else { continue };
         let unit = if phase == Phase::Landscape { "points" } else { "trajectories" };
-        let label = format!("{} of {most} {unit}", phase.name());
-        plots.extend(plot(&largest, phase, label, &|line| line.hidden.iter().flatten().max().copied()));
+        let label = format!("{} of {} {unit}", phase.name(), amount(same[0]));
+        plots.extend(plot(&same, phase, label, &|line| line.hidden.iter().flatten().max().copied()));
     }
     named_once(plots)
 }

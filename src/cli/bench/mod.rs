@@ -184,7 +184,8 @@ impl Bench<'_> {
         if let Some(seconds) = self.expected(case, opened.target, phase, amount)
             && seconds > self.arguments.longest
         {
-            let reason = format!("a repetition would take about {seconds:.0} s; --longest {seconds:.0} allows it");
+            let reason =
+                format!("a repetition would take about {seconds:.1} s; --longest {:.0} allows it", seconds.ceil());
             return self.left_out(name, opened.target, phase.name(), amount, reason);
         }
         match run() {
