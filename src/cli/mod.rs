@@ -3,7 +3,6 @@
 mod baseline_figures;
 mod baselines;
 mod bench;
-mod bench_members;
 mod check;
 mod device;
 mod devices;
@@ -26,7 +25,6 @@ mod row_figures;
 mod run;
 mod simulate;
 mod slice_figures;
-mod workload;
 
 pub use failure::Failure;
 

@@ -15,6 +15,7 @@ mod layout;
 mod link;
 mod memory;
 mod params;
+mod peak;
 mod plan;
 mod recording;
 mod rollout;
@@ -23,6 +24,7 @@ mod source;
 mod table;
 
 pub use adapters::{Adapter, adapters, has_hardware};
+pub use peak::{PeakKind, PeakMeter};
 pub use source::{Schedule, Source};
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
