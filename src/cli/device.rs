@@ -49,6 +49,17 @@ pub struct DeviceArguments {
     /// Schedule of an adapter's kernels.
     #[arg(long, value_enum, default_value = "auto")]
     pub schedule: ScheduleName,
+    /// Megabytes for activations and checkpoints; where they do not suffice, steps are computed again.
+    #[arg(long, value_name = "MB", default_value_t = DEFAULT_BUDGET >> 20, value_parser = megabytes)]
+    pub memory: usize,
+}
+
+fn megabytes(text: &str) -> Result<usize, String> {
+    match text.trim().parse::<usize>() {
+        Ok(0) => Err("use 1 or more".into()),
+        Ok(value) if value <= usize::MAX >> 20 => Ok(value),
+        _ => Err("not a whole number of megabytes".into()),
+    }
 }
 
 impl DeviceArguments {
@@ -60,9 +71,14 @@ impl DeviceArguments {
         }
     }
 
+    /// Bytes for activations and checkpoints.
+    pub fn budget(&self) -> usize {
+        self.memory << 20
+    }
+
     /// Opens the device with a model.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision) = (self.device.clone(), self.precision());
-        device::open(&Request { name, precision, schedule: self.schedule.into(), budget: DEFAULT_BUDGET }, model)
+        device::open(&Request { name, precision, schedule: self.schedule.into(), budget: self.budget() }, model)
     }
 }

@@ -203,6 +203,18 @@ impl Program {
     pub fn cells(&self, field: bool) -> usize {
         if field { self.grid.as_ref().map_or(1, Grid::cells) } else { 1 }
     }
+
+    /// Operators of all maps in one evaluation, over all components and cells.
+    pub fn operators(&self) -> usize {
+        let of = |value: &Value| match &value.operation {
+            Operation::Map { function, over, .. } => {
+                let components = if *over == Over::Component { value.width } else { 1 };
+                function.operations() * components * self.cells(value.field)
+            }
+            _ => 0,
+        };
+        self.values.iter().map(of).sum()
+    }
 }
 
 /// Builds a program value by value.

@@ -14,6 +14,8 @@ pub struct Target {
     name: String,
     precision: Precision,
     schedule: Option<gpu::Schedule>,
+    /// Bytes for activations and checkpoints.
+    budget: usize,
     /// True if the command names it; false if it is one of all.
     pub named: bool,
 }
@@ -25,7 +27,14 @@ impl Target {
             Precision::F32 => "cpu f32",
             Precision::F64 => "cpu f64",
         };
-        Target { label: label.into(), name: "cpu".into(), precision, schedule: None, named: true }
+        Target {
+            label: label.into(),
+            name: "cpu".into(),
+            precision,
+            schedule: None,
+            budget: DEFAULT_BUDGET,
+            named: true,
+        }
     }
 
     /// The devices that the command names, those of the CPU first: others are compared with them.
@@ -62,7 +71,8 @@ impl Target {
             }
         }
         let mut distinct: Vec<Target> = Vec::new();
-        for target in targets {
+        for mut target in targets {
+            target.budget = arguments.budget();
             if !distinct.contains(&target) {
                 distinct.push(target);
             }
@@ -82,6 +92,7 @@ impl Target {
             name: name.into(),
             precision: arguments.precision(),
             schedule: arguments.schedule.into(),
+            budget: DEFAULT_BUDGET,
             named: true,
         }
     }
@@ -89,7 +100,7 @@ impl Target {
     /// Opens it with a model.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision, schedule) = (self.name.clone(), self.precision, self.schedule);
-        device::open(&Request { name, precision, schedule, budget: DEFAULT_BUDGET }, model)
+        device::open(&Request { name, precision, schedule, budget: self.budget }, model)
     }
 
     /// The precision of what runs on it.

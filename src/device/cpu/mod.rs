@@ -85,10 +85,18 @@ impl<T: Vector> Cpu<T> {
         self.evolve_reverse.frame * self.tableau.stages() * self.model.spec.solver.substeps * size_of::<T>()
     }
 
+    /// Multiply–adds and operators of one step of one tile.
+    fn step_work(&self) -> usize {
+        let samples = if self.model.grid.is_some() { 1 } else { LANES };
+        let evaluation = self.model.multiply_adds() + self.model.evolve.operators();
+        samples * evaluation * self.tableau.stages() * self.model.spec.solver.substeps
+    }
+
     /// The checkpoint plan for a batch.
     pub fn plan(&self, job: &Job, grid: &TimeGrid) -> Plan {
         let costs = Costs {
             step: self.frame_bytes(),
+            work: self.step_work(),
             state: self.model.integrated() * self.rows.length * size_of::<T>(),
             tiles: tiles(job, self.rows).len(),
             workers: rayon::current_num_threads(),
