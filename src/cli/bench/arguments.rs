@@ -109,6 +109,9 @@ pub struct BenchArguments {
     /// Compare the training of so many members, of `--batch` windows each, with that of one member on as many windows.
     #[arg(long, value_parser = at_least_one)]
     pub members: Option<usize>,
+    /// Time nothing but the peak of the processor: print flops, bytes and the least time on it and on some GPUs.
+    #[arg(long)]
+    pub floor: bool,
     /// One JSON object per line and phase.
     #[arg(long)]
     pub json: bool,

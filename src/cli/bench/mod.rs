@@ -2,10 +2,11 @@
 //! beside what each device can do at best.
 //!
 //! `arguments` and `workloads` say what runs, `targets` where; `phases` and `train_step` run it, `measure` repeats it; `peak`
-//! is measured first. Results are `lines`, which `text` and `figures` show. `members` is a comparison of its own.
+//! is measured first, `floor` is what arithmetic says. Results are `lines`, which `text` and `figures` show. `members` is a comparison of its own.
 
 mod arguments;
 mod figures;
+mod floor;
 mod lines;
 mod measure;
 mod members;
@@ -54,6 +55,9 @@ pub fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let workloads = names.iter().flat_map(|name| hidden.iter().map(|hidden| Workload { name, hidden: *hidden }));
     // All of them are read before anything is timed, so that the last one's errors do not take minutes.
     let cases = workloads.map(|workload| Case::new(arguments, workload)).collect::<Result<Vec<Case>, Failure>>()?;
+    if arguments.floor {
+        return floor::run(&cases, arguments.json);
+    }
     let targets = Target::all(&arguments.device)?;
     let alone = targets.len() == 1 && cases.iter().all(|case| case.batches().len() == 1);
     let mut bench = Bench { arguments, targets: &targets, peaks: Vec::new(), entries: Vec::new(), alone };

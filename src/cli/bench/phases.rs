@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
     }
 
     /// Floating-point operations of the networks' products in so many rollouts.
-    fn flops(&self, trajectories: usize) -> f64 {
+    pub fn flops(&self, trajectories: usize) -> f64 {
         let solver = &self.model.spec.solver;
         let evaluations = trajectories * self.steps * solver.substeps * tableau(solver.method).stages();
         2.0 * evaluations as f64 * self.model.multiply_adds() as f64

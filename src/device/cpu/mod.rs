@@ -85,6 +85,11 @@ impl<T: Vector> Cpu<T> {
         self.evolve_reverse.frame * self.tableau.stages() * self.model.spec.solver.substeps * size_of::<T>()
     }
 
+    /// The same of one sample.
+    pub fn frame_bytes_per_sample(&self) -> usize {
+        self.frame_bytes() / if self.model.grid.is_some() { 1 } else { LANES }
+    }
+
     /// Multiply–adds and operators of one step of one tile.
     fn step_work(&self) -> usize {
         let samples = if self.model.grid.is_some() { 1 } else { LANES };
