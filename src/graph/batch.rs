@@ -7,7 +7,7 @@ use super::build::{Node, NodeId};
 use super::function::Function;
 use super::op::Op;
 use super::real::Real;
-use super::sweep::{BLOCK, choose, step};
+use super::sweep::{BLOCK, choose, choose_product, step};
 
 /// Most lanes of one run: long enough to hide the cost of decoding an instruction, short enough to stay in L1.
 pub const CHUNK: usize = 512;
@@ -27,12 +27,14 @@ enum Action {
     Apply(Op),
     /// `select(a < b, c, d)`: the branch of an activation in one sweep instead of two.
     Choose,
+    /// `select(a < b, c, d · e)`: leaky relu, or its derivative, in one sweep instead of three.
+    ChooseProduct,
 }
 
 #[derive(Clone, Debug)]
 struct Instruction {
     action: Action,
-    args: [Operand; 4],
+    args: [Operand; 5],
     out: Operand,
 }
 
@@ -68,12 +70,14 @@ impl Tape {
     /// Compiles a function.
     pub fn compile(f: &Function) -> Tape {
         let nodes = f.nodes();
-        let inlined = comparisons_of_selects(f);
-        // What an instruction reads: a select reads the operands of a comparison that is made there.
+        let inlined = inlined_in_selects(f);
+        // What an instruction reads: a select reads the operands of a comparison and of a product that are made there.
         let reads = |node: &Node| -> Vec<NodeId> {
             match *node {
                 Node::Apply(Op::Select, [condition, then, otherwise]) if inlined[condition.index()] => {
-                    nodes[condition.index()].args().iter().copied().chain([then, otherwise]).collect()
+                    let product = inlined[otherwise.index()].then(|| nodes[otherwise.index()].args());
+                    let compared = nodes[condition.index()].args().iter().chain([&then]);
+                    compared.chain(product.unwrap_or(&[otherwise])).copied().collect()
                 }
                 _ => node.args().to_vec(),
             }
@@ -104,15 +108,19 @@ impl Tape {
             let operand = match *node {
                 Node::Const(bits) => tape.constant(f64::from_bits(bits)),
                 Node::Input(i) => Operand::Input(i),
-                // Never read: the selects make the comparison.
+                // Never read: the selects compute it.
                 Node::Apply(..) if inlined[index] => Operand::Input(0),
                 Node::Apply(op, _) => {
                     let read = reads(node);
-                    let mut args = [Operand::Input(0); 4];
+                    let mut args = [Operand::Input(0); 5];
                     for (slot, a) in args.iter_mut().zip(&read) {
                         *slot = place[a.index()];
                     }
-                    let action = if read.len() == 4 { Action::Choose } else { Action::Apply(op) };
+                    let action = match read.len() {
+                        4 => Action::Choose,
+                        5 => Action::ChooseProduct,
+                        _ => Action::Apply(op),
+                    };
                     let out = match home[index] {
                         Some(position) => Operand::Output(position),
                         None => Operand::Register(free.pop().unwrap_or_else(|| {
@@ -131,7 +139,7 @@ impl Tape {
         for (position, o) in f.outputs().iter().enumerate() {
             let out = Operand::Output(position as u32);
             if place[o.index()] != out {
-                let mut args = [Operand::Input(0); 4];
+                let mut args = [Operand::Input(0); 5];
                 args[0] = place[o.index()];
                 tape.instructions.push(Instruction { action: Action::Apply(Op::StopGrad), args, out });
             }
@@ -198,15 +206,17 @@ impl Tape {
             let arity = match instruction.action {
                 Action::Apply(op) => op.row().arity,
                 Action::Choose => 4,
+                Action::ChooseProduct => 5,
             };
-            let mut args = [0usize; 4];
+            let mut args = [0usize; 5];
             for (slot, &a) in args.iter_mut().zip(&instruction.args[..arity]) {
                 *slot = address(a);
             }
             let out = address(instruction.out);
             match instruction.action {
                 Action::Apply(op) => step(op, memory, [args[0], args[1], args[2]], out, place.lanes),
-                Action::Choose => choose(memory, args, out, place.lanes),
+                Action::Choose => choose(memory, [args[0], args[1], args[2], args[3]], out, place.lanes),
+                Action::ChooseProduct => choose_product(memory, args, out, place.lanes),
             }
         }
     }
@@ -264,18 +274,33 @@ fn release(args: &[NodeId], index: usize, last_use: &[usize], place: &[Operand],
     }
 }
 
-/// Comparisons `a < b` that nothing but selects read as their condition.
-fn comparisons_of_selects(f: &Function) -> Vec<bool> {
+/// What selects compute themselves: comparisons `a < b` that nothing but selects read as their condition, and products that
+/// nothing but such selects read as the other side.
+fn inlined_in_selects(f: &Function) -> Vec<bool> {
     let nodes = f.nodes();
-    let mut inlined: Vec<bool> = nodes.iter().map(|node| matches!(node, Node::Apply(Op::Less, _))).collect();
-    for o in f.outputs() {
-        inlined[o.index()] = false;
-    }
+    let is = |node: &Node, wanted: Op| matches!(node, Node::Apply(op, _) if *op == wanted);
+    let mut inlined: Vec<bool> = nodes.iter().map(|node| is(node, Op::Less)).collect();
+    let mut products: Vec<bool> = nodes.iter().map(|node| is(node, Op::Mul)).collect();
     for node in nodes {
-        let others = usize::from(matches!(node, Node::Apply(Op::Select, _)));
-        for a in &node.args()[others..] {
+        for a in &node.args()[usize::from(is(node, Op::Select))..] {
             inlined[a.index()] = false;
         }
+    }
+    for o in f.outputs() {
+        inlined[o.index()] = false;
+        products[o.index()] = false;
+    }
+    let mut read = vec![false; nodes.len()];
+    for node in nodes {
+        let computes = is(node, Op::Select) && inlined[node.args()[0].index()];
+        for (place, a) in node.args().iter().enumerate() {
+            products[a.index()] &= computes && place == 2;
+            read[a.index()] = true;
+        }
+    }
+    // A product that nothing reads is no part of a select.
+    for (index, product) in products.iter().enumerate() {
+        inlined[index] |= *product && read[index];
     }
     inlined
 }

@@ -94,6 +94,21 @@ pub(super) fn choose<T: Real>(memory: &mut [T], [a, b, c, d]: [usize; 4], out: u
     }
 }
 
+/// `select(a < b, c, d · e)` over all lanes.
+#[inline(always)]
+pub(super) fn choose_product<T: Real>(memory: &mut [T], [a, b, c, d, e]: [usize; 5], out: usize, lanes: usize) {
+    let split = Split::new(memory, out, lanes);
+    let (a, b, c) = (split.argument(a), split.argument(b), split.argument(c));
+    let (d, e) = (split.argument(d), split.argument(e));
+    for (((((out, a), b), c), d), e) in split.blocks().iter_mut().zip(a).zip(b).zip(c).zip(d).zip(e) {
+        let (mut x, y, z, w, v) = (*a, *b, *c, *d, *e);
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = if *x < y[i] { z[i] } else { w[i] * v[i] };
+        }
+        *out = x;
+    }
+}
+
 /// One operator over all lanes: the vectorised mirror of [`TABLE`](super::op::TABLE), compared with it in tests.
 #[inline(always)]
 pub(super) fn step<T: Real>(op: Op, m: &mut [T], args: [usize; 3], out: usize, n: usize) {

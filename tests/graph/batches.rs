@@ -90,3 +90,46 @@ fn a_tape_writes_only_its_outputs_and_registers() {
     }
     assert_eq!(memory[memory.len() - LANES..], [GUARD; LANES], "after the constants");
 }
+
+#[test]
+fn a_rectifier_is_one_instruction_in_both_directions() {
+    let leaky = Function::build(1, |g, x| {
+        let (zero, slope) = (g.constant(0.0), g.constant(0.01));
+        let (positive, small) = (g.less(zero, x[0]), g.mul(slope, x[0]));
+        vec![g.select(positive, x[0], small)]
+    });
+    let reverse = vjp(&leaky, &[true]).function;
+    // The derivative is read off the value: of argument, value and cotangent the first is not needed.
+    assert_eq!(reverse.used_inputs(), [false, true, true]);
+    for (f, points) in [(&leaky, vec![vec![-2.0], vec![0.0], vec![3.0], vec![f64::NAN]]), (&reverse, cotangents())] {
+        let tape = Tape::compile(f);
+        assert_eq!(tape.instructions(), 1, "{f:?}");
+        for point in points {
+            let (found, expected) = (batch::<f64>(f, &point), f.eval(&point));
+            assert_eq!(found[0].to_bits(), expected[0].to_bits(), "at {point:?}");
+        }
+    }
+}
+
+/// Argument, value and cotangent of leaky relu.
+fn cotangents() -> Vec<Vec<f64>> {
+    vec![vec![-2.0, -0.02, 1.5], vec![0.0, 0.0, 1.5], vec![3.0, 3.0, -0.5]]
+}
+
+#[test]
+fn what_others_read_is_computed_for_itself() {
+    // The comparison is an output too, the product is read outside of the select.
+    let f = Function::build(2, |g, x| {
+        let less = g.less(x[0], x[1]);
+        let product = g.mul(x[0], x[1]);
+        let chosen = g.select(less, x[0], product);
+        let truth = g.select(less, x[1], x[0]);
+        let sum = g.add(chosen, product);
+        let both = g.mul(truth, sum);
+        let numbers = g.apply(Op::Not, &[less]);
+        vec![both, numbers, product]
+    });
+    for point in [[1.0, 2.0], [2.0, 1.0], [-1.0, -1.0]] {
+        assert_eq!(batch::<f64>(&f, &point), f.eval(&point), "at {point:?}");
+    }
+}
