@@ -1,0 +1,138 @@
+//! Counts of instructions by class, in a whole program and in its hottest loop, from a driver's disassembly for AMD chips.
+
+/// Instructions by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Vector instructions that multiply and add floats: what products are made of.
+    pub multiply_adds: usize,
+    /// Vector instructions of the arithmetic units, multiply-adds among them.
+    pub vector: usize,
+    /// Scalar instructions but waits, hints and no-ops, which cost no unit.
+    pub scalar: usize,
+    /// Accesses of workgroup memory.
+    pub shared: usize,
+    /// Accesses of buffers by vectors of addresses.
+    pub memory: usize,
+}
+
+/// A program in the order in which it stands in memory.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    instructions: Vec<String>,
+    /// First and last instruction of each loop: from the target of a branch backwards to that branch.
+    loops: Vec<(usize, usize)>,
+}
+
+impl Assembly {
+    /// Reads what the driver prints: labels `BB7:`, and instructions with their operands and, behind `;`, their code.
+    pub fn parse(text: &str) -> Assembly {
+        let mut labels: Vec<(&str, usize)> = Vec::new();
+        let mut assembly = Assembly::default();
+        for line in text.lines() {
+            let line = line.split(';').next().unwrap_or_default().trim();
+            let mut words = line.split_whitespace();
+            let Some(first) = words.next() else { continue };
+            if let Some(label) = first.strip_suffix(':') {
+                labels.push((label, assembly.instructions.len()));
+                continue;
+            }
+            let here = assembly.instructions.len();
+            assembly.instructions.push(first.to_string());
+            let target = words.next().and_then(|operand| labels.iter().find(|(label, _)| *label == operand));
+            if let (true, Some((_, start))) = (first.starts_with("s_branch") || first.starts_with("s_cbranch"), target)
+            {
+                assembly.loops.push((*start, here));
+            }
+        }
+        assembly
+    }
+
+    /// Counts of the whole program.
+    pub fn whole(&self) -> Counts {
+        self.count(0, self.instructions.len())
+    }
+
+    /// Counts of one round of the innermost loop that has the most multiply-adds; `None` if none has any.
+    pub fn hottest(&self) -> Option<Counts> {
+        let holds = |outer: &(usize, usize), inner: &(usize, usize)| {
+            outer != inner && outer.0 <= inner.0 && inner.1 <= outer.1 && outer.0 != inner.0
+        };
+        let innermost = self.loops.iter().filter(|own| !self.loops.iter().any(|other| holds(own, other)));
+        // A loop with several branches to its start is as long as the last of them.
+        let whole = innermost.map(|own| {
+            let ends = self.loops.iter().filter(|other| other.0 == own.0).map(|other| other.1);
+            self.count(own.0, ends.max().unwrap_or(own.1) + 1)
+        });
+        whole.filter(|counts| counts.multiply_adds > 0).max_by_key(|counts| counts.multiply_adds)
+    }
+
+    fn count(&self, first: usize, end: usize) -> Counts {
+        let mut counts = Counts::default();
+        for name in &self.instructions[first..end] {
+            if name.starts_with("v_") {
+                counts.vector += 1;
+                counts.multiply_adds += usize::from(multiplies_and_adds(name));
+            } else if name.starts_with("ds_") {
+                counts.shared += 1;
+            } else if ["buffer_", "global_", "flat_", "scratch_"].iter().any(|prefix| name.starts_with(prefix)) {
+                counts.memory += 1;
+            } else if !["s_waitcnt", "s_nop", "s_clause", "s_delay", "s_inst_prefetch"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
+                counts.scalar += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// `v_fma_f32`, `v_fmac_f32_e32`, `v_mac_f32`, `v_mad_f32`, `v_fmaak_f32`, … and packed ones; those of integers are
+/// arithmetic of addresses.
+fn multiplies_and_adds(name: &str) -> bool {
+    let name = name.trim_start_matches("v_").trim_start_matches("pk_");
+    let known = ["fma_", "fmac_", "mac_", "mad_", "fmaak_", "fmamk_", "madak_", "madmk_", "dot2_", "dot2c_"];
+    known.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('f')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "BB0:
+\tv_mov_b32_e32 v1, 0        ; 7e020280
+\ts_mov_b32 s1, 0            ; be810380
+BB1:
+\ts_cmp_ge_u32 s1, 16        ; bf099021
+\ts_cbranch_scc1 BB9         ; bf850000
+BB2:
+\tds_read_b128 v[4:7], v1    ; d8000000
+\tbuffer_load_dwordx4 v[8:11], v1, s[0:3], 0 offen
+\ts_waitcnt lgkmcnt(0)
+\tv_fmac_f32_e32 v1, v4, v8  ; 56020000
+\tv_fma_f32 v2, v5, v9, v2
+\tv_mad_u32_u24 v3, v1, 4, v2
+\ts_cbranch_scc0 BB1
+BB3:
+\ts_add_u32 s1, s1, 1
+\ts_branch BB1
+BB9:
+\tv_fma_f32 v2, v5, v9, v2
+\ts_cbranch_scc1 BB0
+BB10:
+\ts_endpgm
+";
+
+    #[test]
+    fn instructions_are_counted_by_class() {
+        let whole = Assembly::parse(TEXT).whole();
+        assert_eq!(whole, Counts { multiply_adds: 3, vector: 5, scalar: 8, shared: 1, memory: 1 });
+    }
+
+    #[test]
+    fn the_hottest_loop_is_an_innermost_one_to_its_last_branch() {
+        let loops = Assembly::parse(TEXT).hottest();
+        assert_eq!(loops, Some(Counts { multiply_adds: 2, vector: 3, scalar: 5, shared: 1, memory: 1 }));
+        assert_eq!(Assembly::parse("BB0:\n\tv_fma_f32 v2, v5, v9, v2\n").hottest(), None);
+    }
+}
