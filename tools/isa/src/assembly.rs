@@ -49,26 +49,30 @@ impl Assembly {
 
     /// Counts of the whole program.
     pub fn whole(&self) -> Counts {
-        self.count(0, self.instructions.len())
+        self.count(0..self.instructions.len())
     }
 
-    /// Counts of one round of the innermost loop that has the most multiply-adds; `None` if none has any.
+    /// Counts of one round of the loop that has the most multiply-adds of its own, not in loops within it; `None` if none
+    /// has any.
     pub fn hottest(&self) -> Option<Counts> {
-        let holds = |outer: &(usize, usize), inner: &(usize, usize)| {
-            outer != inner && outer.0 <= inner.0 && inner.1 <= outer.1 && outer.0 != inner.0
-        };
-        let innermost = self.loops.iter().filter(|own| !self.loops.iter().any(|other| holds(own, other)));
         // A loop with several branches to its start is as long as the last of them.
-        let whole = innermost.map(|own| {
-            let ends = self.loops.iter().filter(|other| other.0 == own.0).map(|other| other.1);
-            self.count(own.0, ends.max().unwrap_or(own.1) + 1)
+        let mut loops: Vec<(usize, usize)> = Vec::new();
+        for (start, end) in &self.loops {
+            match loops.iter_mut().find(|known| known.0 == *start) {
+                Some(known) => known.1 = known.1.max(*end),
+                None => loops.push((*start, *end)),
+            }
+        }
+        let own = loops.iter().map(|(start, end)| {
+            let within = |i: &usize| loops.iter().any(|(s, e)| s > start && e <= end && (s..=e).contains(&i));
+            self.count((*start..=*end).filter(|i| !within(i)))
         });
-        whole.filter(|counts| counts.multiply_adds > 0).max_by_key(|counts| counts.multiply_adds)
+        own.filter(|counts| counts.multiply_adds > 0).max_by_key(|counts| counts.multiply_adds)
     }
 
-    fn count(&self, first: usize, end: usize) -> Counts {
+    fn count(&self, instructions: impl Iterator<Item = usize>) -> Counts {
         let mut counts = Counts::default();
-        for name in &self.instructions[first..end] {
+        for name in instructions.map(|i| &self.instructions[i]) {
             if name.starts_with("v_") {
                 counts.vector += 1;
                 counts.multiply_adds += usize::from(multiplies_and_adds(name));
@@ -130,7 +134,7 @@ BB10:
     }
 
     #[test]
-    fn the_hottest_loop_is_an_innermost_one_to_its_last_branch() {
+    fn the_hottest_loop_ends_at_its_last_branch_and_leaves_out_loops_within() {
         let loops = Assembly::parse(TEXT).hottest();
         assert_eq!(loops, Some(Counts { multiply_adds: 2, vector: 3, scalar: 5, shared: 1, memory: 1 }));
         assert_eq!(Assembly::parse("BB0:\n\tv_fma_f32 v2, v5, v9, v2\n").hottest(), None);
