@@ -18,8 +18,9 @@ const ENCODING = 2u;
 const QUADS = BLOCK / 4u;
 const WIDTH = QUADS + 1u;           // distance of samples: not a multiple of the memory's banks
 
-var<workgroup> left: array<vec4<f32>, DEPTH * WIDTH>;       // of every sample, quads of y
-var<workgroup> right: array<vec4<f32>, DEPTH * WIDTH>;      // and of x
+// By sample, then by quad: the check of a quad's index is then the same for all samples.
+var<workgroup> left: array<array<vec4<f32>, WIDTH>, DEPTH>;     // of every sample, quads of y
+var<workgroup> right: array<array<vec4<f32>, WIDTH>, DEPTH>;    // and of x
 
 fn calls(program: u32) -> u32 {
     if (program == OBSERVATION) {
@@ -92,10 +93,16 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let rounds = calls(program) * per_call;
         let share = (rounds + params.partitions - 1u) / params.partitions;
         let last = min((group.y + 1u) * share, rounds);
+        var call = group.y * share / max(per_call, 1u);
+        var within = group.y * share - call * per_call;
         for (var round = group.y * share; round < last; round = round + 1u) {
-            let origin = base(program, round / per_call) / 4u;
-            let sample = round % per_call * DEPTH + thread % DEPTH;
-            let place = thread % DEPTH * WIDTH;
+            let origin = base(program, call) / 4u;
+            let sample = within * DEPTH + thread % DEPTH;
+            within = within + 1u;
+            if (within == per_call) {
+                within = 0u;
+                call = call + 1u;
+            }
             for (var quad = thread / DEPTH; quad < QUADS; quad = quad + 64u / DEPTH) {
                 var of_y = vec4<f32>(0.0);
                 var of_x = vec4<f32>(0.0);
@@ -107,20 +114,20 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
                         of_x = frame[(origin + x + quad) * params.stride + piece.first + sample];
                     }
                 }
-                left[place + quad] = of_y;
-                right[place + quad] = of_x;
+                left[thread % DEPTH][quad] = of_y;
+                right[thread % DEPTH][quad] = of_x;
             }
             workgroupBarrier();
             for (var k = 0u; k < DEPTH; k = k + 1u) {
-                let n = left[k * WIDTH + row];
-                let p = right[k * WIDTH + column];
+                let n = left[k][row];
+                let p = right[k][column];
                 sums.nn0 = fma(vec4<f32>(n.x), p, sums.nn0);
                 sums.nn1 = fma(vec4<f32>(n.y), p, sums.nn1);
                 sums.nn2 = fma(vec4<f32>(n.z), p, sums.nn2);
                 sums.nn3 = fma(vec4<f32>(n.w), p, sums.nn3);
                 if (BLOCK == 64u) {
-                    let f = left[k * WIDTH + row + 8u];
-                    let q = right[k * WIDTH + column + 8u];
+                    let f = left[k][row + 8u];
+                    let q = right[k][column + 8u];
                     sums.nf0 = fma(vec4<f32>(n.x), q, sums.nf0);
                     sums.nf1 = fma(vec4<f32>(n.y), q, sums.nf1);
                     sums.nf2 = fma(vec4<f32>(n.z), q, sums.nf2);
@@ -135,9 +142,10 @@ fn contract(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
                     sums.ff3 = fma(vec4<f32>(f.w), q, sums.ff3);
                 }
             }
-            if (first_column == 0u && part < blocks[at + 8u] && thread < BLOCK) {
+            // Threads behind the rows add what is never written: all go through the loop together.
+            if (first_column == 0u && part < blocks[at + 8u]) {
                 for (var k = 0u; k < DEPTH; k = k + 1u) {
-                    bias_sum = bias_sum + left[k * WIDTH + thread / 4u][thread % 4u];
+                    bias_sum = bias_sum + left[k][thread % BLOCK / 4u][thread % 4u];
                 }
             }
             workgroupBarrier();

@@ -1,4 +1,4 @@
-//! Counts of instructions by class, in a whole program and in its hottest loop, from a driver's disassembly for AMD chips.
+//! Counts of instructions by class, in a whole program and in its product loop, from a driver's disassembly for AMD chips.
 
 /// Instructions by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,9 +52,9 @@ impl Assembly {
         self.count(0..self.instructions.len())
     }
 
-    /// Counts of one round of the loop that has the most multiply-adds of its own, not in loops within it; `None` if none
-    /// has any.
-    pub fn hottest(&self) -> Option<Counts> {
+    /// Counts of one round of the product loop: of those with at least eight multiply-adds of their own, not in loops within
+    /// them, the one with the largest share of them; `None` if there is none.
+    pub fn product_loop(&self) -> Option<Counts> {
         // A loop with several branches to its start is as long as the last of them.
         let mut loops: Vec<(usize, usize)> = Vec::new();
         for (start, end) in &self.loops {
@@ -67,7 +67,8 @@ impl Assembly {
             let within = |i: &usize| loops.iter().any(|(s, e)| s > start && e <= end && (s..=e).contains(&i));
             self.count((*start..=*end).filter(|i| !within(i)))
         });
-        own.filter(|counts| counts.multiply_adds > 0).max_by_key(|counts| counts.multiply_adds)
+        let share = |counts: &Counts| (1000 * counts.multiply_adds / counts.vector.max(1), counts.multiply_adds);
+        own.filter(|counts| counts.multiply_adds >= 8).max_by_key(share)
     }
 
     fn count(&self, instructions: impl Iterator<Item = usize>) -> Counts {
@@ -134,9 +135,17 @@ BB10:
     }
 
     #[test]
-    fn the_hottest_loop_ends_at_its_last_branch_and_leaves_out_loops_within() {
-        let loops = Assembly::parse(TEXT).hottest();
-        assert_eq!(loops, Some(Counts { multiply_adds: 2, vector: 3, scalar: 5, shared: 1, memory: 1 }));
-        assert_eq!(Assembly::parse("BB0:\n\tv_fma_f32 v2, v5, v9, v2\n").hottest(), None);
+    fn the_product_loop_ends_at_its_last_branch_and_leaves_out_loops_within() {
+        // The inner loop has 8 multiply-adds of 9 vector instructions, the outer 16 of 32 of its own.
+        let add = "\tv_fma_f32 v2, v5, v9, v2\n";
+        let text = format!(
+            "BB0:\n{}{}BB1:\n\ts_cbranch_scc1 BB9\n{}\ts_cbranch_scc0 BB1\n\tv_mov_b32_e32 v1, 0\n\ts_branch BB1\nBB9:\n\ts_cbranch_scc1 BB0\n",
+            add.repeat(16),
+            "\tv_mov_b32_e32 v1, 0\n".repeat(16),
+            add.repeat(8),
+        );
+        let expected = Counts { multiply_adds: 8, vector: 9, scalar: 3, shared: 0, memory: 0 };
+        assert_eq!(Assembly::parse(&text).product_loop(), Some(expected));
+        assert_eq!(Assembly::parse(TEXT).product_loop(), None);
     }
 }

@@ -96,7 +96,7 @@ fn compile(driver: &Driver, path: &Path, arguments: &Arguments) -> Result<Vec<Ro
     Ok(rows)
 }
 
-/// Classes of instructions, in columns of the whole program and of the innermost loop with the most multiply-adds.
+/// Classes of instructions, in columns of the whole program and of its product loop.
 const CLASSES: [&str; 5] = ["multiply-adds", "vector", "scalar", "shared", "memory"];
 
 /// One column per statistic, in the order in which the driver first names them, then counts by class of instruction.
@@ -118,7 +118,7 @@ fn table(driver: &Driver, rows: &[Row], markdown: bool) -> String {
             line.push(value.map(|statistic| statistic.value.clone()).unwrap_or_default());
         }
         let assembly = Assembly::parse(&executable.assembly);
-        for counts in [assembly.whole(), assembly.hottest().unwrap_or_default()] {
+        for counts in [assembly.whole(), assembly.product_loop().unwrap_or_default()] {
             let Counts { multiply_adds, vector, scalar, shared, memory } = counts;
             line.extend([multiply_adds, vector, scalar, shared, memory].map(|count| count.to_string()));
         }
