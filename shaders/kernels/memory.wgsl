@@ -1,4 +1,6 @@
-// Memory of the rollout kernels: a row holds one scalar of the SAMPLES samples of a workgroup.
+// Memory of the rollout kernels: a row holds one scalar of the SAMPLES samples of a workgroup. Four rows of a sample lie
+// side by side in a vector, a quad: what products read and write is whole quads, of consecutive samples by consecutive
+// threads, in the workgroup's memory as in frames. In a step every quad is written by one thread.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
@@ -8,39 +10,37 @@
 @group(0) @binding(5) var<storage, read> seeds: array<f32>;
 @group(0) @binding(6) var<storage, read_write> results: array<u32>;
 @group(0) @binding(7) var<storage, read_write> trail: array<f32>;
-@group(0) @binding(8) var<storage, read_write> frame: array<f32>;
+@group(0) @binding(8) var<storage, read_write> frame: array<vec4<f32>>;
 
-var<workgroup> work: array<f32, WORK_ROWS * SAMPLES>;
+var<workgroup> work: array<vec4<f32>, WORK_ROWS / 4u * SAMPLES>;
 
 var<private> thread: u32;
 var<private> lane: u32;         // sample within the workgroup
 var<private> tile: u32;         // first sample of the workgroup within the chunk
 var<private> sample: u32;       // sample within the batch
 var<private> live: bool;        // false for lanes that repeat a sample to fill the workgroup
-var<private> frame_base: u32;   // first row of the call's frame
+var<private> frame_quad: u32;   // first quad of the call's frame
 var<private> weights_at: u32;   // first of the weights of the workgroup's member
 
 fn fetch(row: u32) -> f32 {
-    return work[row * SAMPLES + lane];
+    return work[row / 4u * SAMPLES + lane][row % 4u];
 }
 
 fn put(row: u32, value: f32) {
-    work[row * SAMPLES + lane] = value;
+    work[row / 4u * SAMPLES + lane][row % 4u] = value;
 }
 
 fn number(index: u32) -> f32 {
     return bitcast<f32>(table[index]);
 }
 
-fn framed(row: u32) -> f32 {
-    return frame[(frame_base + row) * params.stride + tile + lane];
+// Where a quad of the frame stands for the first sample of the workgroup.
+fn framed_at(quad: u32) -> u32 {
+    return (frame_quad + quad) * params.stride + tile;
 }
 
-// Frame rows are given as row + 1; 0 means that nothing is saved.
-fn save(row: u32, value: f32) {
-    if (row != 0u && (params.flags & SAVE) != 0u) {
-        frame[(frame_base + row - 1u) * params.stride + tile + lane] = value;
-    }
+fn framed(row: u32) -> f32 {
+    return frame[framed_at(row / 4u) + lane][row % 4u];
 }
 
 fn enter(group: u32, index: u32) {
@@ -86,17 +86,17 @@ fn encodings() -> u32 {
     return select(0u, 1u, (params.flags & ENCODE) != 0u);
 }
 
-// The call at a position of the segment; sets the base of its frame.
+// The call at a position of the segment; sets where its frame begins.
 fn call_at(position: u32) -> Call {
     if (position < encodings()) {
-        frame_base = 0u;
+        frame_quad = 0u;
         return Call(ENCODING, 0u, 0u, 0u);
     }
     let index = position - encodings();
     let interval = index / calls_per_interval();
     let within = index % calls_per_interval();
     let per_interval = STAGES * SUBSTEPS * EVOLVE_FRAME + OBSERVE_FRAME;
-    frame_base = ENCODE_FRAME + (params.frame_interval + interval) * per_interval + within * EVOLVE_FRAME;
+    frame_quad = (ENCODE_FRAME + (params.frame_interval + interval) * per_interval + within * EVOLVE_FRAME) / 4u;
     if (within == STAGES * SUBSTEPS) {
         return Call(OBSERVATION, params.first_interval + interval, 0u, 0u);
     }

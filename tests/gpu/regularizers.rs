@@ -169,7 +169,7 @@ fn small_budgets_with_encoders_and_observables() {
     for schedule in ALL {
         let (rollout, whole) = compute(&open(&model, schedule), &job);
         let mut orders = 0;
-        for budget in [20_000, 100_000, 220_000, 500_000] {
+        for budget in [25_000, 100_000, 220_000, 500_000] {
             // The fused schedules hold an interval of 64 trajectories at least.
             let budget = if schedule == Schedule::Layer { budget / 4 } else { 4 * budget };
             let (simulated, part) = compute(&open_within(&model, schedule, budget), &job);

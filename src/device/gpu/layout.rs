@@ -2,7 +2,7 @@
 //!
 //! Pure functions of the model and of limits; nothing here talks to an adapter.
 
-use super::link::{Fixed, Linked, Place, Step, link};
+use super::link::{Fixed, Linked, Place, QUAD, Step, link, padded};
 use super::source::{Schedule, Shape};
 use crate::graph::Function;
 use crate::model::{Interpolation, Model, ports};
@@ -59,6 +59,17 @@ pub(super) struct Packed {
     pub(super) transposed: usize,
 }
 
+/// What a trajectory needs of a kernel's product loop, to be compared with what a compiler makes of the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// Multiply-adds of the model.
+    pub needed: usize,
+    /// Rounds of the loop, summed over the threads that serve the trajectory.
+    pub rounds: usize,
+    /// Multiply-adds of a round.
+    pub per_round: usize,
+}
+
 /// A model laid out for kernels.
 pub struct Layout {
     /// Integrated states, parameters of a sample, inputs, outputs.
@@ -97,6 +108,8 @@ pub struct Layout {
     pub blocks: Vec<u32>,
     /// Number of blocks.
     pub block_count: usize,
+    /// Rows and columns of a block.
+    pub block: usize,
 }
 
 impl Layout {
@@ -142,6 +155,7 @@ impl Layout {
             packed: packed_size,
             blocks: Vec::new(),
             block_count: 0,
+            block: 0,
             programs,
             tableau,
         };
@@ -182,13 +196,18 @@ impl Layout {
         let lanes = shape.threads / shape.samples;
         let steps = |program: &Linked| -> usize {
             let step = |step: &Step| match step {
-                Step::Map { function, save, .. } => save.map_or(0, |_| function.outputs().len()),
-                Step::Each { rows, .. } | Step::Copy { rows, .. } => rows.div_ceil(lanes),
-                Step::Fill { values, .. } => values.len().div_ceil(lanes),
-                Step::Affine { rows, depth, .. } => match schedule {
-                    Schedule::Lane => rows.div_ceil(4) * (depth + 1),
-                    _ => (rows.div_ceil(4) * shape.samples / 4).div_ceil(shape.threads) * (depth + 1),
-                },
+                Step::Map { function, save, .. } => save.map_or(0, |_| function.outputs().len().div_ceil(QUAD)),
+                // A copy may begin within a quad.
+                Step::Each { rows, .. } | Step::Copy { rows, .. } => (rows.div_ceil(QUAD) + 1).div_ceil(lanes) * 5,
+                Step::Fill { values, .. } => values.len().div_ceil(QUAD).div_ceil(lanes),
+                Step::Affine { rows, depth, .. } => {
+                    let blocks = rows.div_ceil(QUAD);
+                    let units = match schedule {
+                        Schedule::Lane => blocks,
+                        _ => (blocks * shape.samples / 4).div_ceil(shape.threads),
+                    };
+                    units * (depth / QUAD + depth % QUAD + 1)
+                }
             };
             program.steps[part].iter().map(|s| step(s) + 1).sum()
         };
@@ -200,21 +219,56 @@ impl Layout {
         calls * (steps(&self.programs[0]) + driver) + steps(&self.programs[1]) + driver
     }
 
+    /// The products of a call of evolve in the forward (0) or the adjoint (1) kernel.
+    pub fn products(&self, part: usize, schedule: Schedule, shape: Shape) -> Products {
+        let mut products =
+            Products { needed: 0, rounds: 0, per_round: [64, 16][usize::from(schedule == Schedule::Lane)] };
+        for step in &self.programs[0].steps[part] {
+            if let Step::Affine { rows, depth, .. } = step {
+                products.needed += rows * depth;
+                let lanes = match schedule {
+                    Schedule::Lane => rows.div_ceil(QUAD),
+                    // Threads without a block wait for the others.
+                    _ => (rows.div_ceil(QUAD) * shape.samples / 4).next_multiple_of(shape.threads) / shape.samples,
+                };
+                products.rounds += lanes * (depth / QUAD);
+            }
+        }
+        products
+    }
+
+    /// The contraction's products of a sample and call of evolve.
+    pub fn contracted(&self) -> Products {
+        let blocks = self.blocks.chunks_exact(BLOCK_WORDS).take(self.block_count);
+        let mut products = Products { needed: 0, rounds: 0, per_round: self.block * self.block / 64 };
+        for block in blocks {
+            let parts = self.blocks.chunks_exact(PART_WORDS).take(block[7] as usize).skip(block[6] as usize);
+            let calls = parts.filter(|part| part[2] == 0).count();
+            let within = |whole: u32, first: u32| (whole - first).min(self.block as u32) as usize;
+            products.needed += calls * within(block[2], block[4]) * within(block[3], block[5]);
+            products.rounds += calls * 64;
+        }
+        products
+    }
+
     /// Frame rows that the contraction reads per call of evolve, block by block.
     pub fn contracted_rows(&self) -> usize {
         let blocks = self.blocks.chunks_exact(BLOCK_WORDS).take(self.block_count);
-        let rows = blocks.map(|b| (b[2] - b[4]).min(32) + (b[3].saturating_sub(b[5])).min(32));
+        let most = self.block as u32;
+        let rows = blocks.map(|b| (b[2] - b[4]).min(most) + (b[3] - b[5]).min(most));
         rows.map(|rows| rows as usize).sum()
     }
 
-    /// Blocks of 32 × 32 entries of every weight's gradient, each with the products that contribute to it.
+    /// Blocks of entries of every weight's gradient, each with the products that contribute to it.
     fn write_blocks(&mut self, model: &Model) {
         let mut blocks: Vec<[u32; BLOCK_WORDS]> = Vec::new();
         let mut parts: Vec<[u32; PART_WORDS]> = Vec::new();
+        let matrices = || model.weights.shapes().iter().filter(|s| !s.bias);
+        self.block = block(matrices().map(|s| (s.rows, s.columns)));
         for (id, shape) in model.weights.shapes().iter().enumerate().filter(|(_, s)| !s.bias) {
             let first = parts.len();
             let mut bias = 0;
-            // Products with a bias first: only they add to its gradient, by the column behind the last.
+            // Products with a bias first: only they add to its gradient.
             let mut own: Vec<(usize, super::link::OuterProduct)> = Vec::new();
             for (program, linked) in self.programs.iter().enumerate() {
                 own.extend(linked.products.iter().filter(|p| p.weight.0 as usize == id).map(|p| (program, *p)));
@@ -230,9 +284,8 @@ impl Layout {
                 continue;
             }
             let with_bias = own.iter().filter(|(_, p)| p.bias.is_some()).count();
-            let columns = shape.columns + usize::from(bias != 0);
-            for row in (0..shape.rows).step_by(32) {
-                for column in (0..columns).step_by(32) {
+            for row in (0..shape.rows).step_by(self.block) {
+                for column in (0..shape.columns).step_by(self.block) {
                     blocks.push([
                         shape.offset as u32,
                         bias,
@@ -261,6 +314,17 @@ impl Layout {
     }
 }
 
+/// Rows and columns of the blocks in which the gradients of matrices are computed: 64, a thread's 64 entries then read 16
+/// numbers a sample, or 32 where blocks of 64 would for the most part be empty.
+fn block(matrices: impl Iterator<Item = (usize, usize)>) -> usize {
+    let (mut entries, mut computed) = (0, 0);
+    for (rows, columns) in matrices {
+        entries += rows * columns;
+        computed += rows.next_multiple_of(64) * columns.next_multiple_of(64);
+    }
+    if 2 * entries > computed { 64 } else { 32 }
+}
+
 fn driver_rows(
     [n, _, m, k]: [usize; 4],
     p: usize,
@@ -272,12 +336,12 @@ fn driver_rows(
     let (theta, input) = (0, p);
     let time = input + m;
     let target = time + 1;
-    let port = target + if sees_targets { 2 * k } else { 0 };
+    let port = padded(target + if sees_targets { 2 * k } else { 0 });
     let state = port + n.max(k).max(window);
     // The reverse kernel keeps the cotangents of state and θ side by side.
     let stages_at = state + n + p;
     let end = stages_at + stages * n;
-    let free = [end, end + observables.iter().sum::<usize>()];
+    let free = [padded(end), padded(end + observables.iter().sum::<usize>())];
     Rows { theta, input, time, target, port, state, stages: stages_at, observables: end, free }
 }
 

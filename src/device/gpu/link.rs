@@ -3,7 +3,8 @@
 //! A row holds one scalar of every sample of a workgroup. Rows lie in *work*, the workgroup memory of a kernel, where they
 //! are reused once a value has been read for the last time, or in *frames*, storage that holds what the reverse part reads
 //! of the forward part and what the products of weight gradients contract. The forward and the reverse part run in kernels
-//! of their own, so each has its own plan of work rows.
+//! of their own, so each has its own plan of work rows. Kernels move rows by fours, *quads*: every value begins with a quad,
+//! and products and component-wise functions read quads only, so a slice that begins within one is copied first.
 
 use crate::device::pool::Pool;
 use crate::graph::Function;
@@ -20,7 +21,20 @@ pub enum Place {
     Frame(usize),
 }
 
+/// Rows that lie side by side in a vector.
+pub const QUAD: usize = 4;
+
+/// Rows of whole quads for `rows` of a value.
+pub fn padded(rows: usize) -> usize {
+    rows.next_multiple_of(QUAD)
+}
+
 impl Place {
+    fn begins_a_quad(self) -> bool {
+        let (Place::Work(row) | Place::Frame(row)) = self;
+        row.is_multiple_of(QUAD)
+    }
+
     fn offset(self, rows: usize) -> Place {
         match self {
             Place::Work(row) => Place::Work(row + rows),
@@ -154,7 +168,7 @@ impl Linker<'_> {
         }
         for (index, value) in values.iter().enumerate().filter(|(index, _)| saved[*index]) {
             self.frame[index] = Some(self.linked.frame);
-            self.linked.frame += value.width;
+            self.linked.frame += padded(value.width);
         }
     }
 
@@ -173,8 +187,9 @@ impl Linker<'_> {
         self.work.fill(None);
         let mut last: Vec<usize> = (0..values.len()).collect();
         // Weight gradients are contracted from the frames, by a kernel of their own.
-        for index in range.clone().filter(|i| !matches!(values[*i].operation, Operation::Outer { .. })) {
-            for view in values[index].operation.reads() {
+        for index in range.clone() {
+            let contracted = matches!(values[index].operation, Operation::Outer { .. });
+            for view in values[index].operation.reads().iter().filter(|v| !contracted || v.start % QUAD != 0) {
                 last[view.value.index()] = index;
             }
         }
@@ -192,36 +207,41 @@ impl Linker<'_> {
                     self.port_row(index).expect("a port")
                 };
                 self.work[index] = Some(row);
-                if save.is_some() {
-                    let step = Step::Copy { from: Place::Work(row), output: row, save, rows: width };
-                    self.linked.steps[part].push(step);
+                match save {
+                    Some(_) if row.is_multiple_of(QUAD) => {
+                        let step = Step::Copy { from: Place::Work(row), output: row, save, rows: width };
+                        self.linked.steps[part].push(step);
+                    }
+                    Some(_) => {
+                        self.copied(part, Place::Work(row), save, width, &mut pool);
+                    }
+                    None => {}
                 }
                 continue;
             }
             if let Operation::Outer { weight, bias, y, x, .. } = operation {
-                let row = |view: &View| self.frame[view.value.index()].expect("operands are saved") + view.start;
-                let product = OuterProduct { weight: *weight, bias: *bias, y: row(y), x: row(x) };
-                self.linked.products.push(product);
+                let (y, x) = (self.contracted(part, y, &mut pool), self.contracted(part, x, &mut pool));
+                self.linked.products.push(OuterProduct { weight: *weight, bias: *bias, y, x });
                 continue;
             }
             let reused = self.dying_argument(operation, index, width, &last, range.start);
             let output = match reused {
                 Some(argument) => self.work[argument].expect("it has rows"),
-                None => pool.take(width),
+                None => pool.take(padded(width)),
             };
             self.steps(part, operation, width, output, save, &mut pool);
             self.work[index] = Some(output);
             release[index].retain(|dead| Some(*dead) != reused);
             release[last[index]].push(index);
             for dead in release[index].drain(..) {
-                pool.give(self.work[dead].expect("it has rows"), values[dead].width);
+                pool.give(self.work[dead].expect("it has rows"), padded(values[dead].width));
             }
         }
         for view in outputs {
             let row = match self.place(view) {
                 Place::Work(row) => row,
                 from @ Place::Frame(_) => {
-                    let output = pool.take(view.width);
+                    let output = pool.take(padded(view.width));
                     self.linked.steps[part].push(Step::Copy { from, output, save: None, rows: view.width });
                     output
                 }
@@ -266,7 +286,7 @@ impl Linker<'_> {
                 Step::Map { function: function.clone(), inputs, output, save }
             }
             Operation::Map { function, arguments, over: Over::Component } => {
-                let inputs = arguments.iter().map(|view| self.place(view)).collect();
+                let inputs = arguments.iter().map(|view| self.argument(part, view, pool)).collect();
                 Step::Each { function: function.clone(), inputs, output, save, rows: width }
             }
             Operation::Affine { weight, bias, x } => {
@@ -280,11 +300,15 @@ impl Linker<'_> {
             Operation::Concat(parts) => {
                 let mut row = 0;
                 for view in parts {
-                    let (from, save) = (self.place(view), save.map(|s| s + row));
-                    self.linked.steps[part].push(Step::Copy { from, output: output + row, save, rows: view.width });
+                    let (from, output) = (self.place(view), output + row);
+                    self.linked.steps[part].push(Step::Copy { from, output, save: None, rows: view.width });
                     row += view.width;
                 }
-                return;
+                if save.is_none() {
+                    return;
+                }
+                // Parts may share quads, so they are saved together.
+                Step::Copy { from: Place::Work(output), output, save, rows: width }
             }
             Operation::Input(_) | Operation::Outer { .. } => unreachable!("handled by the caller"),
             Operation::Map { over: Over::Cell, .. }
@@ -299,13 +323,35 @@ impl Linker<'_> {
     /// Products read work rows only: a forward value is fetched from the frame first.
     fn operand(&mut self, part: usize, view: &View, pool: &mut Pool) -> usize {
         match self.place(view) {
-            Place::Work(row) => row,
-            from @ Place::Frame(_) => {
-                let output = pool.take(view.width);
-                self.linked.steps[part].push(Step::Copy { from, output, save: None, rows: view.width });
-                // Given back at once would let the product write over its own operand: it stays until the end.
-                output
-            }
+            Place::Work(row) if row.is_multiple_of(QUAD) => row,
+            from => self.copied(part, from, None, view.width, pool),
         }
+    }
+
+    /// Where a component-wise function reads a view, whole quads.
+    fn argument(&mut self, part: usize, view: &View, pool: &mut Pool) -> Place {
+        match self.place(view) {
+            place if place.begins_a_quad() => place,
+            from => Place::Work(self.copied(part, from, None, view.width, pool)),
+        }
+    }
+
+    /// The frame row at which the contraction reads an operand, whole quads.
+    fn contracted(&mut self, part: usize, view: &View, pool: &mut Pool) -> usize {
+        let row = self.frame[view.value.index()].expect("operands are saved") + view.start;
+        if row.is_multiple_of(QUAD) {
+            return row;
+        }
+        let save = self.linked.frame;
+        self.linked.frame += padded(view.width);
+        self.copied(part, self.place(view), Some(save), view.width, pool);
+        save
+    }
+
+    fn copied(&mut self, part: usize, from: Place, save: Option<usize>, rows: usize, pool: &mut Pool) -> usize {
+        let output = pool.take(padded(rows));
+        self.linked.steps[part].push(Step::Copy { from, output, save, rows });
+        // Given back at once would let a product write over its own operand: it stays until the end.
+        output
     }
 }

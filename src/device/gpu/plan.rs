@@ -102,14 +102,18 @@ pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, St
     Ok(Shape { samples, threads: if schedule == Schedule::Lane { samples } else { 64 } })
 }
 
+/// Samples that the contraction takes into the workgroup's memory at a time.
+pub const CONTRACTION_DEPTH: usize = 8;
+
 /// Partial sums of weight gradients: enough workgroups to fill an adapter, not more than the rounds there are, and at
 /// most 32 MiB of them; but so many that no thread takes more loop iterations than `iterations`.
 pub fn partitions(blocks: usize, calls: usize, samples: usize, weights: usize, iterations: Option<usize>) -> usize {
-    const PER_ROUND: usize = 25;
-    let rounds = calls * samples.div_ceil(16);
+    // Of a round: itself, rows staged, samples, samples again for the bias.
+    const PER_ROUND: usize = 4 + 2 * CONTRACTION_DEPTH;
+    let rounds = calls * samples.div_ceil(CONTRACTION_DEPTH);
     let memory = (32 << 20) / 4 / weights.max(1);
     let least = iterations.map_or(1, |most| (rounds * PER_ROUND).div_ceil(most));
-    256usize.div_ceil(blocks.max(1)).min(rounds.div_ceil(8)).min(memory).clamp(1, 64).max(least)
+    256usize.div_ceil(blocks.max(1)).min(rounds.div_ceil(16)).min(memory).clamp(1, 64).max(least)
 }
 
 /// Intervals that a dispatch may take under a limit on loop iterations, `per_interval` for one of them.

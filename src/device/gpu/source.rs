@@ -1,7 +1,8 @@
 //! WGSL of the kernels: hand-written drivers of `shaders/kernels` with their holes filled, and the model's printed functions.
 
-use super::layout::{HEADER, Layout, PROGRAM_WORDS, PROGRAMS, Printed};
+use super::layout::{HEADER, Layout, PROGRAM_WORDS, PROGRAMS, Printed, Products};
 use super::link::Place;
+use super::plan;
 use crate::graph::{Function, library, wgsl};
 use crate::model::Model;
 use std::collections::HashSet;
@@ -82,10 +83,11 @@ pub fn rollout(
     let constants = constants(layout, part, shape);
     let affine = AFFINE[usize::from(schedule != Schedule::Lane)];
     let about = format!(
-        "// {name}, {} schedule: {} trajectories and {} threads per workgroup.\n",
+        "// {name}, {} schedule: {} trajectories and {} threads per workgroup.\n{}",
         schedule.name(),
         shape.samples,
-        shape.threads
+        shape.threads,
+        counts(&layout.products(part, schedule, shape))
     );
     let body = [&about, &constants, PARAMS, FINITE, MEMORY, STEPS, affine, driver, &functions].join("\n");
     let text = body.clone() + "\n" + &library(&functions);
@@ -96,9 +98,19 @@ pub fn rollout(
     Ok(Source { name: name.into(), text })
 }
 
+/// The line that `scripts/isa-report` reads.
+fn counts(products: &Products) -> String {
+    let Products { needed, rounds, per_round } = products;
+    format!("// Per trajectory and stage: {needed} multiply-adds in {rounds} rounds of {per_round}.\n")
+}
+
 /// The kernel of weight gradients.
 pub fn contract(layout: &Layout) -> Source {
-    Source { name: "contract".into(), text: [&frames(layout), PARAMS, CONTRACT].join("\n") }
+    let sizes = format!("const BLOCK = {}u;\nconst DEPTH = {}u;\n", layout.block, plan::CONTRACTION_DEPTH);
+    Source {
+        name: "contract".into(),
+        text: [&counts(&layout.contracted()), &frames(layout), &sizes, PARAMS, CONTRACT].join("\n"),
+    }
 }
 
 /// The reduction of partial gradients.

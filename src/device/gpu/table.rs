@@ -1,7 +1,7 @@
 //! The table that rollout kernels read: programs, steps, constants, tableau, as 32-bit words.
 
 use super::layout::{HEADER, Layout, PROGRAM_WORDS, Packed};
-use super::link::{Place, Step};
+use super::link::{Place, Step, padded};
 use crate::program::WeightId;
 
 const STEP_WORDS: usize = 8;
@@ -94,6 +94,7 @@ impl Layout {
             Step::Fill { values, output, save } => {
                 let at = constants_at + constants.len();
                 constants.extend(values.iter().map(|v| (*v as f32).to_bits()));
+                constants.resize(padded(constants.len()), 0);
                 [4, 0, *output as u32, saved(save), values.len() as u32, at as u32, 0, 0]
             }
         }

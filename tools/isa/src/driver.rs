@@ -25,6 +25,8 @@ pub struct Driver {
 pub struct Executable {
     pub subgroup_size: u32,
     pub statistics: Vec<Statistic>,
+    /// Its instructions as the driver disassembles them; empty where it does not.
+    pub assembly: String,
 }
 
 /// A number and its name, as the driver gives them.
@@ -160,7 +162,10 @@ impl Driver {
             .module(module)
             .name(&entry);
         let info = vk::ComputePipelineCreateInfo::default()
-            .flags(vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR)
+            .flags(
+                vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR
+                    | vk::PipelineCreateFlags::CAPTURE_INTERNAL_REPRESENTATIONS_KHR,
+            )
             .stage(stage)
             .layout(layout);
         // SAFETY: module, layout and name live; the layout has every resource of the module at its place.
@@ -183,9 +188,30 @@ impl Driver {
             found.push(Executable {
                 subgroup_size: program.subgroup_size,
                 statistics: statistics.iter().map(Statistic::read).collect::<Result<_>>()?,
+                assembly: self.assembly(&info)?,
             });
         }
         Ok(found)
+    }
+
+    /// The last of a program's representations: what the chip runs.
+    fn assembly(&self, info: &vk::PipelineExecutableInfoKHR) -> Result<String> {
+        let get = self.executables.fp().get_pipeline_executable_internal_representations_khr;
+        let device = self.device.handle();
+        let mut count = 0;
+        // SAFETY: the pipeline lives, its device has the extension, and it was created with CAPTURE_INTERNAL_REPRESENTATIONS.
+        unsafe { get(device, info, &mut count, std::ptr::null_mut()) }.result()?;
+        let mut forms = vec![vk::PipelineExecutableInternalRepresentationKHR::default(); count as usize];
+        // SAFETY: as above, with room for `count` of them; without memory for their texts the driver writes sizes.
+        unsafe { get(device, info, &mut count, forms.as_mut_ptr()) }.result()?;
+        let mut texts: Vec<Vec<u8>> = forms.iter().map(|form| vec![0; form.data_size]).collect();
+        for (form, text) in forms.iter_mut().zip(&mut texts) {
+            form.p_data = text.as_mut_ptr().cast();
+        }
+        // SAFETY: as above; every form points to as many bytes as it asked for, which live in `texts`.
+        unsafe { get(device, info, &mut count, forms.as_mut_ptr()) }.result()?;
+        let last = forms.iter().zip(&texts).rfind(|(form, _)| form.is_text == vk::TRUE);
+        Ok(last.map(|(_, text)| String::from_utf8_lossy(text).trim_end_matches('\0').to_string()).unwrap_or_default())
     }
 }
 

@@ -92,7 +92,8 @@ fn options(target: Target) -> spv::Options<'static> {
             image_load: BoundsCheckPolicy::Unchecked,
             binding_array: BoundsCheckPolicy::Unchecked,
         },
-        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::Native,
+        // As greybox asks of wgpu: its kernels write workgroup memory before they read it.
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: !target.unchecked,
         emit_int_div_checks: !target.unchecked,
         ..spv::Options::default()

@@ -4,10 +4,12 @@
 //! environment names one:
 //! `RADV_FORCE_FAMILY=navi21 VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json`.
 
+mod assembly;
 mod driver;
 mod kernel;
 
 use anyhow::{Context, Result};
+use assembly::{Assembly, Counts};
 use clap::Parser;
 use driver::{Driver, Executable};
 use std::path::{Path, PathBuf};
@@ -30,6 +32,9 @@ struct Arguments {
     /// Also write each kernel's SPIR-V to this folder, as FILE.ENTRY.spv
     #[arg(long, value_name = "DIR")]
     spirv: Option<PathBuf>,
+    /// Also write each kernel's instructions, as the driver disassembles them, to this folder, as FILE.ENTRY.s
+    #[arg(long, value_name = "DIR")]
+    assembly: Option<PathBuf>,
     /// Print what the driver says of each statistic instead of the table
     #[arg(long)]
     describe: bool,
@@ -78,6 +83,10 @@ fn compile(driver: &Driver, path: &Path, arguments: &Arguments) -> Result<Vec<Ro
             std::fs::write(folder.join(format!("{file}.{}.spv", kernel.entry)), bytes)?;
         }
         let executables = driver.statistics(&kernel).with_context(|| format!("entry point {}", kernel.entry))?;
+        if let Some(folder) = &arguments.assembly {
+            let text: String = executables.iter().map(|executable| executable.assembly.as_str()).collect();
+            std::fs::write(folder.join(format!("{file}.{}.s", kernel.entry)), text)?;
+        }
         rows.extend(executables.into_iter().map(|executable| Row {
             file: file.clone(),
             entry: kernel.entry.clone(),
@@ -87,7 +96,10 @@ fn compile(driver: &Driver, path: &Path, arguments: &Arguments) -> Result<Vec<Ro
     Ok(rows)
 }
 
-/// One column per statistic, in the order in which the driver first names them.
+/// Classes of instructions, in columns of the whole program and of its product loop.
+const CLASSES: [&str; 5] = ["multiply-adds", "vector", "scalar", "shared", "memory"];
+
+/// One column per statistic, in the order in which the driver first names them, then counts by class of instruction.
 fn table(driver: &Driver, rows: &[Row], markdown: bool) -> String {
     let mut names: Vec<&str> = Vec::new();
     for statistic in rows.iter().flat_map(|row| &row.executable.statistics) {
@@ -97,12 +109,18 @@ fn table(driver: &Driver, rows: &[Row], markdown: bool) -> String {
     }
     let mut lines = vec![["kernel", "entry", "family", "driver", "Subgroup size"].map(String::from).to_vec()];
     lines[0].extend(names.iter().map(|name| name.to_string()));
+    lines[0].extend(["", "loop "].iter().flat_map(|place| CLASSES.map(|class| format!("{place}{class}"))));
     for Row { file, entry, executable } in rows {
         let mut line = vec![file.clone(), entry.clone(), driver.family(), driver.name().to_string()];
         line.push(executable.subgroup_size.to_string());
         for name in &names {
             let value = executable.statistics.iter().find(|statistic| statistic.name == *name);
             line.push(value.map(|statistic| statistic.value.clone()).unwrap_or_default());
+        }
+        let assembly = Assembly::parse(&executable.assembly);
+        for counts in [assembly.whole(), assembly.product_loop().unwrap_or_default()] {
+            let Counts { multiply_adds, vector, scalar, shared, memory } = counts;
+            line.extend([multiply_adds, vector, scalar, shared, memory].map(|count| count.to_string()));
         }
         lines.push(line);
     }
