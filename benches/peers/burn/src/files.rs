@@ -4,7 +4,10 @@ use std::{fs::File, io::BufWriter, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::TensorData;
-use npyz::{WriterBuilder, npz::{NpzArchive, NpzWriter}};
+use npyz::{
+    WriterBuilder,
+    npz::{NpzArchive, NpzWriter},
+};
 use safetensors::{Dtype, SafeTensors};
 
 /// An array in row-major order.

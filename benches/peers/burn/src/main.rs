@@ -3,6 +3,11 @@
 //! `burn-pendulum --weights W --input IN` times compile, forward and gradient on a case of `../pendulum.py --make DIR`, and
 //! with `--output OUT` writes values and gradients by greybox's names instead. `CUBECL_WGPU_DEFAULT_DEVICE` chooses
 //! the adapter, such as `Cpu` for a software one; by default Burn does, a GPU if there is one.
+//!
+//! A `cubecl.toml` in the current folder with level = "minimal" and file = "kernels.log" under \[profiling.logger\] writes
+//! a line per dispatch. With 10 steps and 128³ at batch 64 a forward pass has about 810 and a gradient about 2370, their
+//! exact number by the matrix products that tuning picks: a quarter of them fused elementwise work, a fifth slices, a fifth
+//! matrix products. Tuning runs a few ten thousand more within the first gradient.
 
 mod files;
 mod model;
