@@ -7,7 +7,7 @@
 //! A `cubecl.toml` in the current folder with level = "minimal" and file = "kernels.log" under \[profiling.logger\] writes
 //! a line per dispatch. With 10 steps and 128³ at batch 64 a forward pass has about 810 and a gradient about 2370, their
 //! exact number by the matrix products that tuning picks: a quarter of them fused elementwise work, a fifth slices, a fifth
-//! matrix products. Tuning runs a few ten thousand more within the first gradient.
+//! matrix products. Tuning runs 10 to 25 thousand more within the first gradient.
 
 mod files;
 mod model;
