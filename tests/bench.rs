@@ -147,3 +147,47 @@ fn wrong_calls_are_refused_before_anything_is_measured() {
     refused(&["pendulum", "--device", "gpu", "--precision", "f64"], &["f32", "help:"]);
     refused(&["pendulum", "--members", "2", "--batch", "2,4"], &["--members", "help:"]);
 }
+
+#[test]
+fn memory_decides_what_a_gradient_keeps() {
+    let keeps = |memory: &str| {
+        let sizes =
+            ["--batch", "64", "--steps", "40", "--hidden", "64,64,64", "--phases", "gradient", "--repeats", "1"];
+        let (code, out, error) = bench(
+            &[&["pendulum", "--device", "cpu", "--memory", memory, "--seconds", "0.01", "--json"][..], &sizes].concat(),
+        );
+        assert_eq!(code, 0, "{error}");
+        let line = out.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        let memory = line.filter(|line| line["phase"] == "gradient").map(|line| line["memory"].clone()).next().unwrap();
+        (memory["keeps"].as_str().unwrap().to_string(), memory["planned"].as_u64().unwrap())
+    };
+    let (all, most) = keeps("512");
+    let (segments, least) = keeps("1");
+    assert!(all.contains("all stages of all"), "{all}");
+    assert!(segments.contains("states every"), "{segments}");
+    assert!(8 * least < most, "{least} of {most} bytes");
+    refused(&["pendulum", "--memory", "0"], &["--memory", "use 1 or more"]);
+}
+
+#[test]
+fn floors_follow_from_sizes_and_peaks() {
+    let (code, out, error) =
+        bench(&["pendulum", "--floor", "--json", "--batch", "3", "--steps", "2", "--hidden", "4,4"]);
+    assert_eq!(code, 0, "{error}");
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let [chips, forward, gradient] = &lines[..] else { panic!("{out}") };
+    // 6 features, two layers of 4, 2 outputs; 2 steps of 4 stages, 3 trajectories.
+    let flops = 2.0 * (6 * 4 + 4 * 4 + 4 * 2) as f64 * 24.0;
+    // State, gravity, and 2 observations of 3 outputs; 58 weights, of a gradient twice.
+    for (line, factor, numbers) in [(forward, 1.0, 3 * 9 + 58), (gradient, 3.0, 3 * 9 + 2 * 58)] {
+        assert!((line["gflop"].as_f64().unwrap() / (factor * flops * 1e-9) - 1.0).abs() < 1e-12, "{line}");
+        assert!((line["mb"].as_f64().unwrap() / (4e-6 * f64::from(numbers)) - 1.0).abs() < 1e-12, "{line}");
+        for (chip, time) in chips.as_array().unwrap().iter().zip(line["ms"].as_array().unwrap()) {
+            let rate = |key: &str| chip[key].as_f64().unwrap();
+            let arithmetic = 1e3 * line["gflop"].as_f64().unwrap() / rate("gflops");
+            let memory = line["mb"].as_f64().unwrap() / rate("gb_per_s");
+            assert!((time[1].as_f64().unwrap() / arithmetic.max(memory) - 1.0).abs() < 1e-9, "{line} on {chip}");
+        }
+    }
+    assert!(gradient["kept_mb"].as_f64().unwrap() > 0.0 && forward["kept_mb"] == 0.0);
+}

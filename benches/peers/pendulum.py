@@ -6,6 +6,8 @@
 
     pendulum.py --make DIR --batch 64      writes a random case that `greybox eval`, the scripts and burn/ read
 """
+import os
+
 import numpy as np
 
 import peer
@@ -13,24 +15,6 @@ import peer
 DT = 0.05
 PENALTY_WEIGHT = 1e-2
 STAGES = 4
-
-PHYSICS = """\
-struct State { angle: f32, velocity: f32 }
-struct Theta { gravity: f32 }
-struct Output { cos_angle: f32, sin_angle: f32, velocity: f32 }
-
-fn physics(s: State, theta: Theta) -> State {
-    return State(s.velocity, 1.5 * theta.gravity * sin(s.angle));
-}
-
-fn features(s: State, theta: Theta, f: State) -> array<f32, 6> {
-    return array<f32, 6>(cos(s.angle), sin(s.angle), s.velocity, theta.gravity, stopgrad(f.angle), stopgrad(f.velocity));
-}
-
-fn observe(s: State) -> Output {
-    return Output(cos(s.angle), sin(s.angle), s.velocity);
-}
-"""
 
 MODEL = """\
 [model]
@@ -96,7 +80,9 @@ def files(a):
     model = MODEL.format(hidden=", ".join(map(str, a.hidden)), method=a.method, dt=DT)
     if a.penalty == "orthogonality":
         model += PENALTY.format(weight=PENALTY_WEIGHT)
-    return model, PHYSICS
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(os.path.join(root, "shaders", "systems", "pendulum.wgsl")) as file:
+        return model, file.read()
 
 
 def flops(w, case):

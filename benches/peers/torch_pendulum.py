@@ -13,11 +13,11 @@ is tried with both and timed with the faster.
 """
 import torch
 import torch.nn.functional as F
-from torchdiffeq import odeint
 
 import peer
 import pendulum as workload
 from pendulum import DT, PENALTY_WEIGHT
+from torch_integrators import INTEGRATORS
 
 
 def mlp(w, x):
@@ -33,25 +33,6 @@ def observe(s):
     return torch.stack([torch.cos(s[..., 0]), torch.sin(s[..., 0]), s[..., 1]], dim=-1)
 
 
-def loop(rhs, s, times):
-    states = [s]
-    for _ in times[1:]:
-        k1 = rhs(0.0, s)
-        k2 = rhs(0.0, s + DT / 2 * k1)
-        k3 = rhs(0.0, s + DT / 2 * k2)
-        k4 = rhs(0.0, s + DT * k3)
-        s = s + DT / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        states.append(s)
-    return torch.stack(states)
-
-
-def three_eighths(rhs, s, times):
-    return odeint(rhs, s, times, method="rk4")
-
-
-INTEGRATORS = {"torchdiffeq": three_eighths, "loop": loop}
-
-
 def objective(a, w, s0, theta, y):
     """The objective, and everything `greybox eval` writes beside it."""
     dots = []
@@ -64,8 +45,7 @@ def objective(a, w, s0, theta, y):
             dots.append((f * g).sum(dim=1))
         return f + g
 
-    times = DT * torch.arange(y.shape[1] + 1, dtype=s0.dtype)
-    states = INTEGRATORS[a.integrator](rates, s0, times).transpose(0, 1)
+    states = INTEGRATORS[a.integrator](rates, s0, DT, y.shape[1]).transpose(0, 1)
     y_hat = observe(states[:, 1:])
     present = ~torch.isnan(y)
     loss = torch.where(present, y_hat - y, 0.0).square().sum() / present.sum()

@@ -11,11 +11,11 @@ Both evaluate the right-hand side four times per step and store the activations.
 """
 import torch
 import torch.nn.functional as F
-from torchdiffeq import odeint
 
 import peer
 import reaction_diffusion as workload
 from reaction_diffusion import DT, SPACING
+from torch_integrators import INTEGRATORS
 
 
 def rim(x):
@@ -37,30 +37,10 @@ def laplacian(s):
     return (around - 4 * s) / SPACING**2
 
 
-def loop(rhs, s, times):
-    states = [s]
-    for _ in times[1:]:
-        k1 = rhs(0.0, s)
-        k2 = rhs(0.0, s + DT / 2 * k1)
-        k3 = rhs(0.0, s + DT / 2 * k2)
-        k4 = rhs(0.0, s + DT * k3)
-        s = s + DT / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        states.append(s)
-    return torch.stack(states)
-
-
-def three_eighths(rhs, s, times):
-    return odeint(rhs, s, times, method="rk4")
-
-
-INTEGRATORS = {"torchdiffeq": three_eighths, "loop": loop}
-
-
 def objective(a, w, s0, theta, y):
     """The loss, and the states [B, T+1, C, H, W]."""
     rates = theta[:, :, None, None]
-    times = DT * torch.arange(y.shape[1] + 1, dtype=s0.dtype)
-    states = INTEGRATORS[a.integrator](lambda _, s: rates * laplacian(s) + conv(w, s), s0, times).transpose(0, 1)
+    states = INTEGRATORS[a.integrator](lambda _, s: rates * laplacian(s) + conv(w, s), s0, DT, y.shape[1]).transpose(0, 1)
     return F.mse_loss(states[:, 1:], y), states
 
 

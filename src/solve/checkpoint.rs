@@ -4,7 +4,7 @@
 //! are kept every S steps and a segment of S steps is run forward again before it is walked backwards: √T memory for 4/3
 //! of the work. The same is done where running again is faster than the way to main memory and back.
 
-/// Bytes that the choices cost.
+/// What the choices cost, in bytes where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
     /// All stage activations of one step of one tile.
@@ -33,7 +33,7 @@ pub enum Plan {
     },
 }
 
-/// Bytes of activations that stay in a cache between the passes, whatever the machine.
+/// Bytes of activations that stay in the last cache between the passes, on most machines.
 const CACHED: usize = 8 << 20;
 
 /// Bytes of activations that stay in the second cache of a core.

@@ -118,7 +118,7 @@ fn cotangents() -> Vec<Vec<f64>> {
 
 #[test]
 fn what_others_read_is_computed_for_itself() {
-    // The comparison is an output too, the product is read outside of the select.
+    // The comparison is read by another operator, the product outside of the select and as an output.
     let f = Function::build(2, |g, x| {
         let less = g.less(x[0], x[1]);
         let product = g.mul(x[0], x[1]);
@@ -126,10 +126,32 @@ fn what_others_read_is_computed_for_itself() {
         let truth = g.select(less, x[1], x[0]);
         let sum = g.add(chosen, product);
         let both = g.mul(truth, sum);
-        let numbers = g.apply(Op::Not, &[less]);
-        vec![both, numbers, product]
+        let not = g.apply(Op::Not, &[less]);
+        vec![both, not, product]
     });
     for point in [[1.0, 2.0], [2.0, 1.0], [-1.0, -1.0]] {
         assert_eq!(batch::<f64>(&f, &point), f.eval(&point), "at {point:?}");
+    }
+}
+
+#[test]
+fn a_derivative_is_read_off_the_value_only_where_signs_agree() {
+    // The other side is positive, or has the slope that makes it so: the value does not tell the side.
+    let side = |g: &mut Graph, x: NodeId, which: usize| {
+        let (one, slope) = (g.constant(1.0), g.constant(-0.5));
+        if which == 0 { g.sub(one, x) } else { g.mul(slope, x) }
+    };
+    for (which, slopes) in [(0, [-1.0, 1.0]), (1, [-0.5, 1.0])] {
+        let f = Function::build(1, |g, x| {
+            let zero = g.constant(0.0);
+            let (positive, other) = (g.less(zero, x[0]), side(g, x[0], which));
+            vec![g.select(positive, x[0], other)]
+        });
+        let reverse = vjp(&f, &[true]).function;
+        for (x, slope) in [-2.0, 3.0].into_iter().zip(slopes) {
+            let y = f.eval(&[x])[0];
+            assert!(y > 0.0);
+            assert_eq!(reverse.eval(&[x, y, 1.0]), [slope], "side {which} at {x}");
+        }
     }
 }

@@ -111,9 +111,9 @@ impl<T: Vector> WithSimd for Dots<'_, T> {
         let mut row = 0;
         while row < self.rows.len() {
             row += match self.rows.len() - row {
-                4.. if wide => self.strip::<S, 4>(simd, row, wide),
-                2.. => self.strip::<S, 2>(simd, row, wide),
-                _ => self.strip::<S, 1>(simd, row, wide),
+                4.. if wide => self.strip::<S, 4>(simd, row),
+                2.. => self.strip::<S, 2>(simd, row),
+                _ => self.strip::<S, 1>(simd, row),
             }
         }
     }
@@ -122,7 +122,8 @@ impl<T: Vector> WithSimd for Dots<'_, T> {
 impl<T: Vector> Dots<'_, T> {
     /// Loads rarely start at a cache line here and cost two: 4 rows by 6 offsets need 10 for 24 products, 4 by 4 need 8 for 16.
     #[inline(always)]
-    fn strip<S: Simd, const R: usize>(&mut self, simd: S, row: usize, wide: bool) -> usize {
+    fn strip<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
+        let wide = S::REGISTER_COUNT >= 32;
         let mut k = 0;
         while k < self.offsets.len() {
             k += match self.offsets.len() - k {

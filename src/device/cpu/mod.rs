@@ -87,14 +87,13 @@ impl<T: Vector> Cpu<T> {
 
     /// The same of one sample.
     pub fn frame_bytes_per_sample(&self) -> usize {
-        self.frame_bytes() / if self.model.grid.is_some() { 1 } else { LANES }
+        self.frame_bytes() / self.rows.samples()
     }
 
     /// Multiply–adds and operators of one step of one tile.
     fn step_work(&self) -> usize {
-        let samples = if self.model.grid.is_some() { 1 } else { LANES };
         let evaluation = self.model.multiply_adds() + self.model.evolve.operators();
-        samples * evaluation * self.tableau.stages() * self.model.spec.solver.substeps
+        self.rows.samples() * evaluation * self.tableau.stages() * self.model.spec.solver.substeps
     }
 
     /// The checkpoint plan for a batch.
