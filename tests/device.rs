@@ -82,6 +82,20 @@ fn checkpoint_plans_agree() {
 }
 
 #[test]
+fn a_layer_behind_few_inputs_is_not_kept() {
+    let kept = |hidden: &str| {
+        let toml = format!(
+            "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0]\n[net.g]\nkind = \"mlp\"\nhidden = {hidden}\n\
+             activation = \"leaky_relu\"\n[solver]\nmethod = \"euler\"\ndt = 0.1\n"
+        );
+        Cpu::<f64>::new(&model(&toml, WGSL), 0).frame_bytes_per_sample() / 8
+    };
+    assert!(kept("[100]") < 50, "{} numbers per sample", kept("[100]"));
+    // The second layer has 100 inputs, which are not kept either but for its own sake.
+    assert!((100..150).contains(&kept("[100, 100]")), "{} numbers per sample", kept("[100, 100]"));
+}
+
+#[test]
 fn threads_do_not_change_bits() {
     let model = pendulum("orthogonality");
     let case = Case::random(&model, 200, 5, 3, 1.0);
