@@ -7,6 +7,7 @@
 
 use super::build::{Operation, Over, Value, ValueId, View};
 use super::reverse::Differentiated;
+use crate::graph::Tape;
 
 /// The same with layers of at most `inputs` inputs, and the activations behind them, computed again in the reverse sweep.
 pub fn layers_again(differentiated: Differentiated, inputs: usize) -> Differentiated {
@@ -50,7 +51,7 @@ fn repeat(values: &[Value], again: &[bool], index: usize, numbers: &mut [ValueId
 }
 
 /// Values of the forward part to compute again: component-wise functions of fields, read by the reverse part, whose arguments
-/// it reads for other reasons; layers of few inputs that it keeps anyway, and component-wise functions of these.
+/// it reads for other reasons; layers of few inputs that it keeps anyway, and rectifiers of these.
 fn candidates(values: &[Value], forward: usize, inputs: usize) -> Vec<bool> {
     let mut read = vec![false; forward];
     for value in &values[forward..] {
@@ -65,8 +66,10 @@ fn candidates(values: &[Value], forward: usize, inputs: usize) -> Vec<bool> {
             Operation::Map { arguments, over: Over::Component, .. } if value.field => {
                 read[index] && arguments.iter().all(kept)
             }
-            Operation::Map { arguments, over: Over::Component, .. } => {
-                read[index] && arguments.iter().all(|a| again[a.value.index()])
+            Operation::Map { function, arguments, over: Over::Component } => {
+                // A tanh costs more than its way to memory.
+                let cheap = || Tape::compile(function).rectifier().is_some();
+                read[index] && arguments.iter().all(|a| again[a.value.index()]) && cheap()
             }
             Operation::Affine { x, .. } => !value.field && x.width <= inputs && kept(x),
             _ => false,
