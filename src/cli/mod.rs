@@ -61,6 +61,10 @@ enum Command {
 pub fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     log();
+    // A misspelt fault would let a test pass that tests nothing.
+    if let Err(error) = crate::store::fault::check() {
+        return Failure::from(error).report();
+    }
     let result = match &arguments.command {
         Command::Run(a) => run::run(a),
         Command::Train(a) => run::train(a),
