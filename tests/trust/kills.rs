@@ -42,7 +42,7 @@ fn killed_runs_end_as_one_left_alone(device: &str, epochs: usize, seed: u64) {
     let (code, _, err) = told(&small.command("killed", device).output().unwrap());
     assert_eq!(code, 0, "{err}");
     assert_same_results(&small.results("killed"), &small.results("whole"));
-    println!("{device}: a run of {whole:.1} s, killed {killed} times, {} times at its end", finished + 1);
+    println!("{device}: a run of {whole:.1} s; {killed} kills, {} runs to the end", finished + 1);
 }
 
 #[test]
