@@ -10,10 +10,13 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod fit;
+mod folder;
 mod forecast;
 mod identify;
 mod identify_figures;
 mod identify_words;
+mod identity;
 mod landscape_figures;
 mod lean;
 mod members;
@@ -61,6 +64,10 @@ enum Command {
 pub fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     log();
+    // A misspelt fault would let a test pass that tests nothing.
+    if let Err(error) = crate::store::fault::check() {
+        return Failure::from(error).report();
+    }
     let result = match &arguments.command {
         Command::Run(a) => run::run(a),
         Command::Train(a) => run::train(a),

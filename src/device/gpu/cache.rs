@@ -3,6 +3,7 @@
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
 
+use crate::store::{make_folder, write};
 use std::path::PathBuf;
 
 /// The pipelines of one adapter.
@@ -33,18 +34,12 @@ impl DiskCache {
         &self.cache
     }
 
-    /// Writes what the driver has gathered, beside the old file and then in its place.
+    /// Writes what the driver has gathered.
     pub fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
-        let beside = self.path.with_extension(format!("{}.part", std::process::id()));
-        let written = self
-            .path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&beside, data))
-            .and_then(|()| std::fs::rename(&beside, &self.path));
-        if let Err(reason) = written {
-            tracing::debug!(path = %self.path.display(), %reason, "pipelines are not kept");
+        let made = self.path.parent().map_or(Ok(()), make_folder);
+        if let Err(reason) = made.and_then(|()| write(&self.path, &data)) {
+            tracing::debug!("pipelines are not kept: {reason}");
         }
     }
 }

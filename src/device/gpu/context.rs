@@ -1,6 +1,6 @@
 //! An opened adapter: device and queue, buffers, uploads, downloads, and every error turned into one of ours.
 
-use super::adapters::wait;
+use super::adapters::{driver, wait};
 use super::cache::DiskCache;
 use crate::device::DeviceError;
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,8 @@ pub struct Context {
     pub queue: wgpu::Queue,
     /// Name and backend, for messages.
     pub name: String,
+    /// Driver and its version.
+    pub driver: String,
     /// True if threads of the processor do the work.
     pub software: bool,
     /// Loop iterations that a thread may take in one dispatch, where the driver ends loops by itself.
@@ -39,6 +41,7 @@ impl Context {
     pub fn open(adapter: &wgpu::Adapter) -> Result<Context, DeviceError> {
         let info = adapter.get_info();
         let name = format!("{} ({})", info.name, info.backend);
+        let driver = driver(&info);
         let limits = default_limits();
         let have = adapter.limits();
         if let Some((limit, need, found)) = too_small(&limits, &have) {
@@ -79,7 +82,7 @@ impl Context {
         // LP_MAX_TGSI_LOOP_ITERATIONS). The rest is for loops that are not counted.
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
-        Ok(Context { device, queue, name, software, iterations, limits, cache, lost })
+        Ok(Context { device, queue, name, driver, software, iterations, limits, cache, lost })
     }
 
     /// How long a submission should take.
