@@ -14,6 +14,7 @@ mod forecast;
 mod identify;
 mod identify_figures;
 mod identify_words;
+mod landscape;
 mod landscape_figures;
 mod lean;
 mod members;
@@ -25,6 +26,7 @@ mod row_figures;
 mod run;
 mod simulate;
 mod slice_figures;
+mod verify;
 
 pub use failure::Failure;
 
@@ -45,12 +47,12 @@ enum Command {
     Train(run::RunArguments),
     /// Estimate the parameters with the weights of a finished training.
     Estimate(run::PhaseArguments),
-    /// Compute and draw the landscape with the weights of a finished training.
-    Landscape(run::PhaseArguments),
+    Landscape(landscape::LandscapeArguments),
     /// Estimate, landscape and report of a finished training.
     Report(run::PhaseArguments),
     Eval(eval::EvalArguments),
     Check(check::CheckArguments),
+    Verify(verify::VerifyArguments),
     Simulate(simulate::SimulateArguments),
     Penalties(penalties::PenaltiesArguments),
     Bench(bench::BenchArguments),
@@ -69,10 +71,11 @@ pub fn main() -> std::process::ExitCode {
         Command::Run(a) => run::run(a),
         Command::Train(a) => run::train(a),
         Command::Estimate(a) => run::estimate(a),
-        Command::Landscape(a) => run::landscape(a),
+        Command::Landscape(a) => landscape::run(a),
         Command::Report(a) => run::report(a),
         Command::Eval(a) => eval::run(a),
         Command::Check(a) => check::run(a),
+        Command::Verify(a) => verify::run(a),
         Command::Simulate(a) => simulate::run(a),
         Command::Penalties(a) => penalties::run(a),
         Command::Bench(a) => bench::run(a),
