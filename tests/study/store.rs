@@ -136,7 +136,7 @@ fn what_a_landscape_was_computed_from_tells_it_from_others() {
         assert!(text.contains(&format!("differs in {part}")) && text.contains("help: "), "{text}");
     };
     refused(&sweep, &[Axis::across(&model, 0, 10)], 4, "axes");
-    refused(&sweep, &axes, 3, "the size of chunks");
+    refused(&sweep, &axes, 2, "the size of chunks");
     let weights = greybox::program::Weights { members: 1, values: vec![0.5; case.weights.values.len()] };
     refused(&Sweep { weights: &weights, ..over(&device, &case, &block, 0) }, &axes, 4, "weights");
     refused(&over(&device, &case, &[0, 1, 1, 1], 0), &axes, 4, "data");
