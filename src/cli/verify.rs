@@ -8,7 +8,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Problems named; the others are counted.
-const NAMED: usize = 20;
+const NAMED: usize = 40;
 
 /// Check that a landscape is complete and undamaged: every chunk, every checksum.
 #[derive(Args)]
