@@ -19,7 +19,7 @@ pub fn stop_at_interrupt() -> &'static AtomicBool {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+            eprintln!("\nstopping after this epoch or chunk; press Ctrl-C again to stop at once");
         });
     });
     &STOP

@@ -3,14 +3,13 @@
 use super::Failure;
 use super::device::DeviceArguments;
 use crate::data::Windows;
-use crate::data::npz::{Array, Element, write_npz};
 use crate::device::Device;
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::store::RunLock;
 use crate::study::{
-    Criterion, Estimate, Forecaster, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate,
-    landscape, prepare, thin, trained_estimates, trajectories,
+    Criterion, Estimate, Forecaster, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, prepare,
+    thin, trained_estimates, trajectories,
 };
 use crate::train::Trained;
 use anyhow::anyhow;
@@ -204,25 +203,6 @@ impl Pipeline {
         (0..self.model.theta.len()).all(|i| self.model.theta_spec(i).range()[0].is_finite())
     }
 
-    /// The landscape around an estimate.
-    pub fn landscape(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Landscape>, Failure> {
-        let start = Instant::now();
-        let axes = self.study.axes(&self.model)?;
-        if axes.is_empty() || !self.has_boxes() {
-            return Ok(None);
-        }
-        self.hold()?;
-        let most = self.landscape_trajectories();
-        let windows = self.test_windows();
-        let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
-        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
-        let mut result = landscape(&sweep, &self.model.objective, &self.study.criteria(&self.model)?, axes, base)?;
-        write_landscape(&self.out.join("landscape.npz"), &mut result)?;
-        self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));
-        Ok(Some(result))
-    }
-
     /// θ where each criterion is least with the perfect correction, for one or two free parameters.
     pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
         if !self.has_boxes() {
@@ -241,25 +221,6 @@ impl Pipeline {
         };
         of_truth.or_else(|| Oracle::new(&self.model, windows, episodes))
     }
-}
-
-/// Writes a landscape; its vectors are lent to the writer and come back, so that a large one is not copied.
-pub(super) fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure> {
-    let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
-    let axes = landscape.axes.iter_mut().map(|a| (format!("axis/{}", a.name), vec![a.values.len()], &mut a.values));
-    let quantities = landscape.quantities.iter_mut().map(|(name, values)| (name.clone(), shape.clone(), values));
-    let failures = std::iter::once(("failures".to_string(), shape.clone(), &mut landscape.failures));
-    let mut lent: Vec<(String, Array, &mut Vec<f64>)> = axes
-        .chain(quantities)
-        .chain(failures)
-        .map(|(name, shape, values)| (name, Array { shape, values: std::mem::take(values) }, values))
-        .collect();
-    let views: Vec<(&str, &Array, Element)> = lent.iter().map(|(n, a, _)| (n.as_str(), a, Element::F64)).collect();
-    let written = write_npz(path, &views);
-    for (_, array, values) in &mut lent {
-        **values = std::mem::take(&mut array.values);
-    }
-    Ok(written?)
 }
 
 /// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.

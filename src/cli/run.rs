@@ -1,4 +1,4 @@
-//! `greybox run`, `train`, `estimate`, `landscape`, `report`.
+//! `greybox run`, `train`, `estimate`, `report`.
 
 use super::Failure;
 use super::baselines::baselines;
@@ -27,7 +27,7 @@ pub struct RunArguments {
 #[command(after_help = "Example:\n  greybox train study.toml && greybox estimate study.toml")]
 pub struct PhaseArguments {
     #[command(flatten)]
-    study: StudyArguments,
+    pub(super) study: StudyArguments,
     /// Weights to use in place of those of the finished training.
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -79,24 +79,8 @@ pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The landscape only.
-pub fn landscape(arguments: &PhaseArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
-    require_free(&pipeline)?;
-    let weights = weights(&pipeline, arguments)?;
-    let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
-    if let Some(landscape) = pipeline.landscape(&weights, &middle)? {
-        for path in
-            super::landscape_figures::landscape_figures(&pipeline, &landscape, &[], &[])?.into_iter().map(|f| f.0)
-        {
-            println!("{}", path.display());
-        }
-    }
-    println!("{}", pipeline.out.join("landscape.npz").display());
-    Ok(())
-}
-
-fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::program::Weights, Failure> {
+/// The weights that a phase uses.
+pub(super) fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::program::Weights, Failure> {
     match &arguments.weights {
         Some(path) => Ok(crate::model::load_weights(path, &pipeline.model.weights)?),
         None => pipeline.chosen(&pipeline.trained()?, None),
