@@ -3,7 +3,7 @@
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The pipelines of one adapter.
 pub struct DiskCache {
@@ -33,23 +33,26 @@ impl DiskCache {
         &self.cache
     }
 
-    /// Writes what the driver has gathered, beside the old file and then in its place.
+    /// Writes what the driver has gathered.
     pub fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
-        let beside = self.path.with_extension(format!("{}.part", std::process::id()));
-        let written = self
-            .path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&beside, data))
-            .and_then(|()| std::fs::rename(&beside, &self.path));
+        let written = replace(&self.path, &data);
         if let Err(reason) = written {
             tracing::debug!(path = %self.path.display(), %reason, "pipelines are not kept");
         }
     }
 }
 
-fn folder() -> Option<PathBuf> {
+/// Writes a file beside the old one, and then in its place; makes its folder.
+pub fn replace(path: &Path, data: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("{}.part", std::process::id()));
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    std::fs::write(&beside, data)?;
+    std::fs::rename(&beside, path)
+}
+
+/// The folder of the cache.
+pub fn folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("GREYBOX_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|p| p.join("greybox")))

@@ -86,13 +86,14 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     Ok(Plan { chunk: chunk.min(sizes.samples), stride: chunk, segment })
 }
 
-/// The largest workgroup that fits into workgroup memory, for `rows` rows.
-pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, String> {
+/// The largest workgroup that fits into workgroup memory, for `rows` rows, and of at most so many trajectories.
+pub fn shape(schedule: Schedule, rows: usize, most: Option<usize>, memory: usize) -> Result<Shape, String> {
     let choices: &[usize] = match schedule {
         Schedule::Lane => &[64, 32, 16, 8, 4],
         _ => &[32, 16, 8, 4],
     };
-    let samples = choices.iter().copied().find(|samples| rows * samples * 4 <= memory).ok_or_else(|| {
+    let allowed = |samples: usize| samples <= most.unwrap_or(usize::MAX) && rows * samples * 4 <= memory;
+    let samples = choices.iter().copied().find(|samples| allowed(*samples)).ok_or_else(|| {
         format!(
             "the {} schedule needs {} bytes of workgroup memory for {rows} values of 4 trajectories, the limit max_compute_workgroup_storage_size is {memory}",
             schedule.name(),
@@ -164,9 +165,10 @@ mod tests {
 
     #[test]
     fn workgroups_shrink_with_the_rows_they_need() {
-        assert_eq!(shape(Schedule::Tile, 280, 16_384).unwrap().samples, 8);
-        assert_eq!(shape(Schedule::Tile, 540, 16_384).unwrap().samples, 4);
-        assert_eq!(shape(Schedule::Lane, 60, 16_384).unwrap().samples, 64);
-        assert!(shape(Schedule::Tile, 1025, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
+        assert_eq!(shape(Schedule::Tile, 280, None, 16_384).unwrap().samples, 8);
+        assert_eq!(shape(Schedule::Tile, 540, None, 16_384).unwrap().samples, 4);
+        assert_eq!(shape(Schedule::Lane, 60, None, 16_384).unwrap().samples, 64);
+        assert_eq!(shape(Schedule::Lane, 60, Some(16), 16_384).unwrap().samples, 16);
+        assert!(shape(Schedule::Tile, 1025, None, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
     }
 }
