@@ -26,6 +26,8 @@ mod regularizers;
 mod training;
 #[path = "gpu/translate.rs"]
 mod translate;
+#[path = "gpu/tuning.rs"]
+mod tuning;
 
 use common::Tolerance;
 use greybox::device::gpu::{Gpu, Schedule};

@@ -59,6 +59,9 @@ fn place(lane: u32, end: u32, cells: u32, offset: vec2<i32>, boundary: u32, tran
     if (lane >= end) {
         return NONE;
     }
+    if (all(offset == vec2<i32>(0, 0))) {
+        return lane;
+    }
     let cell = lane % cells;
     let columns = i32(params.columns);
     let rows = sources(i32(cell) / columns, offset.x, i32(cells) / columns, boundary, transposed);

@@ -74,13 +74,17 @@ impl Choice {
     }
 }
 
-/// What a model may be run by, that of the widths first, others in the order in which they are likely to be good.
-pub fn candidates(model: &Model, memory: usize) -> Vec<Choice> {
+/// What a model may be run by, that of the widths first, others in the order in which they are likely to be good. `software`
+/// adapters spend much on barriers, which the lane schedule has none of.
+pub fn candidates(model: &Model, memory: usize, software: bool) -> Vec<Choice> {
     let first = Choice::by_width(model);
     if model.grid.is_some() {
         return vec![first];
     }
     let mut all = vec![first];
+    if software {
+        all.push(Schedule::Lane.into());
+    }
     let tile = plan::shape(Schedule::Tile, Layout::new(model).work_rows().into_iter().max().unwrap_or(0), None, memory);
     all.push(Schedule::Tile.into());
     if let Ok(shape) = tile
@@ -92,7 +96,8 @@ pub fn candidates(model: &Model, memory: usize) -> Vec<Choice> {
     all.extend([Schedule::Lane, Schedule::Layer].map(Choice::from));
     let mut distinct: Vec<Choice> = Vec::new();
     for choice in all {
-        if !distinct.contains(&choice) && (choice.schedule == Schedule::Layer || lay_out(model, choice, memory).is_ok()) {
+        if !distinct.contains(&choice) && (choice.schedule == Schedule::Layer || lay_out(model, choice, memory).is_ok())
+        {
             distinct.push(choice);
         }
     }
@@ -117,23 +122,22 @@ pub struct FusedLayout {
     pub shapes: [Shape; 2],
 }
 
-/// Lays a model out; layer where a workgroup's memory is too small for what the widths choose. An error is a message and
-/// a remedy.
+/// Lays a model out for a choice, or for that by the widths: layer where a workgroup's memory is too small for it. Says what
+/// was chosen and why. An error is a message and a remedy.
 pub fn lay_out_wanted(
     model: &Model,
     wanted: Option<Choice>,
     memory: usize,
-) -> Result<(LaidOut, Choice), (String, &'static str)> {
-    match wanted {
-        Some(choice) => Ok((lay_out(model, choice, memory)?, choice)),
-        None => {
-            let choice = Choice::by_width(model);
-            Ok(match lay_out(model, choice, memory) {
-                Ok(laid_out) => (laid_out, choice),
-                Err(_) => (LaidOut::Layer, Schedule::Layer.into()),
-            })
-        }
+) -> Result<(LaidOut, Choice, &'static str), (String, &'static str)> {
+    if let Some(choice) = wanted {
+        return Ok((lay_out(model, choice, memory)?, choice, "asked for"));
     }
+    let choice = Choice::by_width(model);
+    let reason = if model.grid.is_some() { "for grids" } else { "by the widths of the networks" };
+    Ok(match lay_out(model, choice, memory) {
+        Ok(laid_out) => (laid_out, choice, reason),
+        Err(_) => (LaidOut::Layer, Schedule::Layer.into(), "others need more workgroup memory"),
+    })
 }
 
 fn lay_out(model: &Model, choice: Choice, memory: usize) -> Result<LaidOut, (String, &'static str)> {

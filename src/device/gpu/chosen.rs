@@ -90,7 +90,8 @@ mod tests {
         assert_eq!(find(&path, "a"), Some(chosen(Some(8), "third")));
         assert_eq!(find(&path, "b"), Some(chosen(Some(4), "second")));
         let whole = std::fs::read_to_string(&path).unwrap();
-        let broken = ["", "{", "[]", &whole[..whole.len() / 2], &whole.replace("tile", "tiles"), &whole.replace(": 1", ": 2")];
+        let broken =
+            ["", "{", "[]", &whole[..whole.len() / 2], &whole.replace("tile", "tiles"), &whole.replace(": 1", ": 2")];
         for content in broken {
             std::fs::write(&path, content).unwrap();
             assert_eq!(find(&path, "a"), None, "{content}");

@@ -1,8 +1,9 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
-//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits
-//! them; `job` answers the device's calls, `descent` keeps training on the adapter.
+//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
+//! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `kernel`,
+//! `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits them; `job` answers
+//! the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
 mod cache;
@@ -115,24 +116,18 @@ impl Gpu {
     }
 
     /// Opens an adapter for a choice, or for that by the widths.
-    fn on(
-        adapter: &wgpu::Adapter,
-        model: &Model,
-        wanted: Option<Choice>,
-        budget: usize,
-    ) -> Result<Gpu, DeviceError> {
+    fn on(adapter: &wgpu::Adapter, model: &Model, wanted: Option<Choice>, budget: usize) -> Result<Gpu, DeviceError> {
         let context = Context::open(adapter)?;
         if let Some(what) = unsupported(model) {
             return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
-        let (laid_out, choice) =
+        let (laid_out, choice, reason) =
             lay_out_wanted(model, wanted, limit).map_err(|(message, remedy)| context.error(message, remedy))?;
         let engine = match laid_out {
             LaidOut::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
             LaidOut::Fused(fused) => Engine::Fused(Box::new(Fused::new(model, context, *fused, budget)?)),
         };
-        let reason = if model.grid.is_some() { "for grids" } else { "by the widths of the networks" };
         Ok(Gpu { engine, chosen: Chosen { choice, reason: reason.into() } })
     }
 

@@ -3,8 +3,8 @@
 //! The choice is part of the bits of a result, so it is kept: beside a run's checkpoint, where the run finds it again, and
 //! in the user's cache for other runs of the same kernels on the same adapter and driver.
 
-use super::chosen::{self, Chosen};
 use super::choice::{Choice, candidates};
+use super::chosen::{self, Chosen};
 use super::{Gpu, Schedule, cache, context, kernels};
 use crate::device::{Device, DeviceError, Job, Start, Trajectories, Wanted};
 use crate::model::{Model, initialise};
@@ -28,7 +28,7 @@ pub struct Tuning {
 const FILE: &str = "schedules.json";
 
 /// Time after which no further candidate is tried.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A measurement as long as this is long enough, if fewer trajectories than a typical job's took it.
 const ENOUGH: f64 = 0.05;
@@ -52,7 +52,7 @@ impl Tuning {
         let recorded = self.record.as_deref().and_then(|path| chosen::find(path, &key));
         let cached = || cache::folder().map(|folder| folder.join(FILE));
         let gpu = if let Some(schedule) = wanted {
-            open(Some(schedule.into()))?.because("asked for")
+            open(Some(schedule.into()))?
         } else if let Some(Chosen { choice, reason }) = recorded {
             open(Some(choice))?.because(reason)
         } else if !self.measures(std::env::var("GREYBOX_TUNE").ok().as_deref(), &adapter.name)? {
@@ -60,7 +60,7 @@ impl Tuning {
         } else if let Some(Chosen { choice, reason }) = cached().and_then(|path| chosen::find(&path, &key)) {
             open(Some(choice))?.because(reason)
         } else {
-            let gpu = self.fastest(model, open)?;
+            let gpu = self.fastest(model, adapter.device_type == wgpu::DeviceType::Cpu, open)?;
             if let Some(path) = cached() {
                 chosen::keep(&path, &key, &gpu.chosen());
             }
@@ -82,7 +82,8 @@ impl Tuning {
         let sizes: Vec<&[usize]> = model.networks.iter().map(|network| network.sizes.as_slice()).collect();
         text += &format!("{sizes:?} {} {}", model.cells(), model.spec.solver.substeps);
         // FNV-1a: stable between versions of the standard library.
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let hash =
+            text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         let samples = self.samples();
         let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = adapter;
         format!("{name} ({backend}), {driver} {driver_info}: model {hash:016x}, {samples} trajectories")
@@ -111,10 +112,11 @@ impl Tuning {
     fn fastest(
         &self,
         model: &Model,
+        software: bool,
         open: &dyn Fn(Option<Choice>) -> Result<Gpu, DeviceError>,
     ) -> Result<Gpu, DeviceError> {
         let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
-        let all = candidates(model, memory);
+        let all = candidates(model, memory, software);
         if all.len() < 2 {
             return open(None);
         }
