@@ -30,6 +30,8 @@ pub struct Allowed {
     pub frames: usize,
     /// Workgroups of a dispatch.
     pub workgroups: usize,
+    /// Samples that keep the adapter busy.
+    pub busy: usize,
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -50,10 +52,15 @@ impl Plan {
     }
 }
 
+/// Samples that keep an adapter busy: a GPU, a software adapter.
+pub const BUSY: [usize; 2] = [1024, 128];
+
 /// Strides are multiples of this, so that every workgroup writes whole rows.
 pub const ALIGN: usize = 64;
 
-/// Chooses chunks and segments: the whole batch if it fits, then as many intervals as fit, at least one.
+/// Chooses chunks and segments: the whole batch and horizon if they fit; else as many samples as fit with the whole horizon,
+/// if they keep the adapter busy, for segments cost one more forward pass, which finds their first states; else as many
+/// samples as fit with one interval, and as many intervals as fit with them.
 pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let whole = sizes.samples.next_multiple_of(ALIGN);
     let trail_rows = (sizes.trail * (sizes.horizon + 1)).max(sizes.states);
@@ -79,7 +86,11 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
             rows * ALIGN * 4
         ));
     }
-    let chunk = whole.min(most);
+    let with_horizon = fits(sizes.frame_before + sizes.frame * sizes.horizon, allowed.frames);
+    let chunk = match with_horizon >= allowed.busy {
+        true => whole.min(most).min(with_horizon),
+        false => whole.min(most),
+    };
     let per_row = 4 * chunk;
     let room = (allowed.frames / per_row).saturating_sub(sizes.frame_before);
     let segment = room.checked_div(sizes.frame).unwrap_or(sizes.horizon).clamp(1, sizes.horizon.max(1));
@@ -134,7 +145,7 @@ mod tests {
 
     const SIZES: Sizes =
         Sizes { samples: 4096, horizon: 10, trail: 5, states: 2, frame: 4000, frame_before: 0, group: 8 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535 };
+    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, busy: 1024 };
 
     #[test]
     fn a_small_batch_is_held_whole() {
@@ -161,6 +172,15 @@ mod tests {
         }
         let much = Sizes { frame: 1 << 22, ..SIZES };
         assert!(plan(&much, &ALLOWED).unwrap_err().contains("activations"));
+    }
+
+    #[test]
+    fn the_horizon_is_held_whole_where_enough_samples_fit_with_it() {
+        let few = Sizes { frame: 3000, ..SIZES };
+        assert_eq!(plan(&few, &ALLOWED).unwrap(), Plan { chunk: 1088, stride: 1088, segment: 10 });
+        assert_eq!(plan(&SIZES, &ALLOWED).unwrap(), Plan { chunk: 4096, stride: 4096, segment: 2 });
+        let software = Allowed { busy: 128, ..ALLOWED };
+        assert_eq!(plan(&SIZES, &software).unwrap(), Plan { chunk: 832, stride: 832, segment: 10 });
     }
 
     #[test]

@@ -36,7 +36,7 @@ const ENOUGH: f64 = 0.05;
 /// Trajectories of a measurement, at first and at most.
 const SAMPLES: [usize; 2] = [64, 4096];
 
-/// A candidate must be so much faster than the choice by widths to be taken.
+/// What a candidate's time must be below, as a share of the best before it: nothing changes for the sake of noise.
 const GAIN: f64 = 0.95;
 
 impl Tuning {
