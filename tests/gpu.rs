@@ -26,6 +26,8 @@ mod regularizers;
 mod training;
 #[path = "gpu/translate.rs"]
 mod translate;
+#[path = "gpu/tuning.rs"]
+mod tuning;
 
 use common::Tolerance;
 use greybox::device::gpu::{Gpu, Schedule};
@@ -77,6 +79,8 @@ fn greybox(vulkan: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greybox"));
     command.env("VK_ICD_FILENAMES", vulkan).env_remove("VK_DRIVER_FILES");
     command.env("XDG_RUNTIME_DIR", folder).env("GREYBOX_CACHE", folder.join("pipelines"));
+    // Schedules by the widths of the networks, whatever the machine is doing.
+    command.env("GREYBOX_TUNE", "off");
     command
 }
 

@@ -39,8 +39,7 @@ pub fn baselines(
 ) -> Result<Option<Vec<Baseline>>, Failure> {
     let start = Instant::now();
     let Some(reduced) = pipeline.study.reduced(&pipeline.model)? else { return Ok(None) };
-    let device = &pipeline.arguments.device;
-    let (physics, network) = (device.open(&reduced.physics)?, device.open(&reduced.network)?);
+    let (physics, network) = (pipeline.open_device(&reduced.physics)?, pipeline.open_device(&reduced.network)?);
     let units = units(pipeline);
     let windows = pipeline.test_windows();
     let mut all = vec![hybrid(pipeline, trained, weights, estimates, &units)?];

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Name of the checkpoint in a folder of results.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// What a training on the windows of estimates depends on besides.
 const TRANSDUCTIVE: &[&str] = &["estimate.windows"];

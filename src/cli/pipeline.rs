@@ -1,9 +1,11 @@
 //! The phases of a study, each usable alone: open, data, train, estimate, landscape.
 
 use super::Failure;
-use super::device::DeviceArguments;
+use super::device::{DeviceArguments, tuning};
+use super::fit::CHECKPOINT;
 use crate::data::Windows;
 use crate::device::Device;
+use crate::device::gpu::Tuning;
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
 use crate::store::RunLock;
@@ -11,9 +13,10 @@ use crate::study::{
     Criterion, Estimate, Forecaster, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, prepare,
     thin, trained_estimates, trajectories,
 };
-use crate::train::Trained;
+use crate::train::{TrainConfig, Trained};
 use anyhow::anyhow;
 use clap::Args;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -61,6 +64,8 @@ pub struct Pipeline {
     chosen: Windows,
     /// Folder of results.
     pub out: PathBuf,
+    /// How adapters find their schedules.
+    tuning: Tuning,
     /// Seconds of each phase.
     pub timings: Vec<(String, f64)>,
     /// Whether trainings give up what earlier runs have left in their folders.
@@ -87,32 +92,41 @@ impl Pipeline {
         study.reduced(&model)?;
         let forecasters = study.forecasters(&model)?;
         study.retrain_axes(&model)?;
-        let device = arguments.device.open(&model)?;
+        let out =
+            arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(results_name(&study.path, arguments.full)));
+        let batch = |t: &TrainConfig| t.batch * t.draws * t.population.members(t.seed, &model).len();
+        let tuning = tuning(&out, CHECKPOINT, study.train.as_ref().map_or(0, batch));
+        let device = arguments.device.open_tuned(&model, &tuning)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let prepared = prepare(&study, &model, arguments.data.as_deref())?;
         let counts = [prepared.train.count, prepared.validation.count, prepared.test.count];
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
-        let file = std::path::absolute(&study.path).ok();
-        let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
-        let mut name = folder.map_or("study".into(), |n| n.to_os_string());
-        // A folder may hold several studies.
-        if let Some(stem) = study.path.file_stem().filter(|stem| *stem != "study") {
-            name.push("-");
-            name.push(stem);
-        }
-        // So are a study and its published setting.
-        if arguments.full {
-            name.push("-full");
-        }
         note_stability(&model, &prepared);
-        let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
         let chosen = study.estimate.chosen(&prepared.dataset);
         let arguments = arguments.clone();
         let (restart, lock) = (false, OnceLock::new());
-        Ok(Pipeline { study, arguments, model, device, prepared, forecasters, chosen, out, timings, restart, lock })
+        Ok(Pipeline {
+            study,
+            arguments,
+            model,
+            device,
+            prepared,
+            forecasters,
+            chosen,
+            out,
+            tuning,
+            timings,
+            restart,
+            lock,
+        })
+    }
+
+    /// Opens the device with another model of this study.
+    pub(super) fn open_device(&self, model: &Model) -> Result<Box<dyn Device>, Failure> {
+        Ok(self.arguments.device.open_tuned(model, &self.tuning)?)
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -221,6 +235,22 @@ impl Pipeline {
         };
         of_truth.or_else(|| Oracle::new(&self.model, windows, episodes))
     }
+}
+
+/// The study's folder, and its file unless that is study.toml: a folder may hold several studies. The published setting has
+/// results of its own.
+fn results_name(study: &Path, full: bool) -> OsString {
+    let file = std::path::absolute(study).ok();
+    let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
+    let mut name = folder.map_or("study".into(), OsStr::to_os_string);
+    if let Some(stem) = study.file_stem().filter(|stem| *stem != "study") {
+        name.push("-");
+        name.push(stem);
+    }
+    if full {
+        name.push("-full");
+    }
+    name
 }
 
 /// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.

@@ -72,8 +72,10 @@ pub struct Request {
     pub name: String,
     /// Arithmetic; adapters have f32.
     pub precision: Precision,
-    /// Schedule of an adapter's kernels; chosen by the widths of the networks if absent.
+    /// Schedule of an adapter's kernels.
     pub schedule: Option<gpu::Schedule>,
+    /// How it is chosen if absent.
+    pub tuning: gpu::Tuning,
     /// Memory for checkpoints and activations, in bytes.
     pub budget: usize,
 }
@@ -81,7 +83,7 @@ pub struct Request {
 impl Request {
     /// A device by name, with defaults for the rest.
     pub fn new(name: &str, precision: Precision) -> Request {
-        Request { name: name.into(), precision, schedule: None, budget: DEFAULT_BUDGET }
+        Request { name: name.into(), precision, schedule: None, tuning: gpu::Tuning::default(), budget: DEFAULT_BUDGET }
     }
 }
 
@@ -108,7 +110,7 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
             if !gpu::has_hardware() {
                 return Ok(cpu());
             }
-            match gpu::Gpu::open("gpu", model, None, request.budget) {
+            match gpu::Gpu::open_tuned("gpu", model, None, request.budget, &request.tuning) {
                 Ok(gpu) => Ok(Box::new(gpu)),
                 Err(error) => {
                     tracing::warn!("the CPU runs this, the GPU cannot: {error}");
@@ -121,7 +123,8 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
         }
         (name, Precision::F32) => {
             let name = if name == "auto" { "gpu" } else { name };
-            Ok(Box::new(gpu::Gpu::open(name, model, request.schedule, request.budget)?))
+            let Request { schedule, budget, tuning, .. } = request;
+            Ok(Box::new(gpu::Gpu::open_tuned(name, model, *schedule, *budget, tuning)?))
         }
     }
 }

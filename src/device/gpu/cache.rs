@@ -3,8 +3,8 @@
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
 
-use crate::store::{make_folder, write};
-use std::path::PathBuf;
+use crate::store::{WriteError, make_folder, write};
+use std::path::{Path, PathBuf};
 
 /// The pipelines of one adapter.
 pub struct DiskCache {
@@ -37,14 +37,20 @@ impl DiskCache {
     /// Writes what the driver has gathered.
     pub fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
-        let made = self.path.parent().map_or(Ok(()), make_folder);
-        if let Err(reason) = made.and_then(|()| write(&self.path, &data)) {
+        if let Err(reason) = replace(&self.path, &data) {
             tracing::debug!("pipelines are not kept: {reason}");
         }
     }
 }
 
-fn folder() -> Option<PathBuf> {
+/// Writes a file whole or not at all; makes its folder.
+pub fn replace(path: &Path, data: &[u8]) -> Result<(), WriteError> {
+    path.parent().map_or(Ok(()), make_folder)?;
+    write(path, data)
+}
+
+/// The folder of the cache.
+pub fn folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("GREYBOX_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|p| p.join("greybox")))

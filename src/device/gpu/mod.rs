@@ -1,11 +1,14 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
-//! `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits
-//! them; `job` answers the device's calls, `descent` keeps training on the adapter.
+//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
+//! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `kernel`,
+//! `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits them; `job` answers
+//! the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
 mod cache;
+mod choice;
+mod chosen;
 mod context;
 mod descent;
 mod job;
@@ -22,14 +25,18 @@ mod rollout;
 mod seats;
 mod source;
 mod table;
+mod tuning;
 
 pub use adapters::{Adapter, adapters, has_hardware};
 pub use peak::{PeakKind, PeakMeter};
 pub use source::{Schedule, Source};
+pub use tuning::Tuning;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
 use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::{Model, Observable};
+use choice::{Choice, FusedLayout, LaidOut, lay_out_wanted};
+use chosen::Chosen;
 use context::Context;
 use kernel::Kernel;
 use layer::Layers;
@@ -41,6 +48,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// The GPU device with a model, in f32.
 pub struct Gpu {
     engine: Engine,
+    chosen: Chosen,
 }
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
@@ -88,37 +96,55 @@ impl KernelName {
     ];
 }
 
-/// Hidden layers up to this width run in the lane schedule unless told otherwise.
-const LANE_WIDTH: usize = 16;
-
 impl Gpu {
     /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
-    /// backend. `budget` limits activations, in bytes.
+    /// backend. `budget` limits activations, in bytes. Without a schedule the widths of the networks choose.
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
+        Gpu::open_tuned(name, model, schedule, budget, &Tuning::default())
+    }
+
+    /// The same, where without a schedule measurements may choose.
+    pub fn open_tuned(
+        name: &str,
+        model: &Model,
+        schedule: Option<Schedule>,
+        budget: usize,
+        tuning: &Tuning,
+    ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        let context = Context::open(&adapter)?;
+        tuning.open(model, schedule, &adapter.get_info(), &|choice| Gpu::on(&adapter, model, choice, budget))
+    }
+
+    /// Opens an adapter for a choice, or for that by the widths.
+    fn on(adapter: &wgpu::Adapter, model: &Model, wanted: Option<Choice>, budget: usize) -> Result<Gpu, DeviceError> {
+        let context = Context::open(adapter)?;
         if let Some(what) = unsupported(model) {
             return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
-        let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
-            Choice::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
-            Choice::Fused(chosen) => Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?)),
+        let (laid_out, choice, reason) =
+            lay_out_wanted(model, wanted, limit).map_err(|(message, remedy)| context.error(message, remedy))?;
+        let engine = match laid_out {
+            LaidOut::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
+            LaidOut::Fused(fused) => Engine::Fused(Box::new(Fused::new(model, context, *fused, budget)?)),
         };
-        Ok(Gpu { engine })
+        Ok(Gpu { engine, chosen: Chosen { choice, reason: reason.into() } })
+    }
+
+    /// The same with another reason of the choice.
+    fn because(self, reason: impl Into<String>) -> Gpu {
+        Gpu { chosen: Chosen { reason: reason.into(), ..self.chosen }, ..self }
+    }
+
+    /// What was chosen, and why.
+    fn chosen(&self) -> Chosen {
+        self.chosen.clone()
     }
 
     fn context(&self) -> &Context {
         match &self.engine {
             Engine::Fused(fused) => &fused.context,
             Engine::Layers(layers) => &layers.context,
-        }
-    }
-
-    fn schedule(&self) -> Schedule {
-        match &self.engine {
-            Engine::Fused(fused) => fused.schedule,
-            Engine::Layers(_) => Schedule::Layer,
         }
     }
 
@@ -141,8 +167,8 @@ impl Gpu {
 }
 
 impl Fused {
-    fn new(model: &Model, context: Context, chosen: FusedChoice, budget: usize) -> Result<Fused, DeviceError> {
-        let FusedChoice { layout, schedule, shapes } = chosen;
+    fn new(model: &Model, context: Context, laid_out: FusedLayout, budget: usize) -> Result<Fused, DeviceError> {
+        let FusedLayout { layout, schedule, shapes } = laid_out;
         let mut longest = [usize::MAX; 2];
         for (part, shape) in shapes.into_iter().enumerate() {
             let per_interval = layout.iterations(part, schedule, shape);
@@ -185,45 +211,6 @@ fn unsupported(model: &Model) -> Option<&'static str> {
     model.objective.needs_points().then_some("penalties that are functions of pairs of points")
 }
 
-/// The schedule of a model, with what was laid out to choose it.
-enum Choice {
-    Fused(Box<FusedChoice>),
-    Layer,
-}
-
-/// A fused schedule and the workgroups of the forward and the adjoint kernel.
-struct FusedChoice {
-    layout: Layout,
-    schedule: Schedule,
-    shapes: [Shape; 2],
-}
-
-/// Chooses: layer for grids, else by the widest layer lane or tile, and layer where a workgroup's memory is too small for
-/// them. An error is a message and a remedy.
-fn choose(model: &Model, wanted: Option<Schedule>, memory: usize) -> Result<Choice, (String, &'static str)> {
-    match (&model.grid, wanted) {
-        (_, Some(Schedule::Layer)) | (Some(_), None) => return Ok(Choice::Layer),
-        (Some(_), Some(other)) => {
-            let message = format!("the {} schedule runs models without grids", other.name());
-            return Err((message, "remove --schedule, or use --schedule layer"));
-        }
-        (None, _) => {}
-    }
-    let widest = model.networks.iter().flat_map(|n| n.sizes.iter().copied()).max().unwrap_or(0);
-    let schedule = wanted.unwrap_or(if widest <= LANE_WIDTH { Schedule::Lane } else { Schedule::Tile });
-    let layout = Layout::new(model);
-    let [forward, reverse] = layout.work_rows().map(|rows| plan::shape(schedule, rows, memory));
-    match (forward, reverse) {
-        (Ok(forward), Ok(reverse)) => {
-            Ok(Choice::Fused(Box::new(FusedChoice { layout, schedule, shapes: [forward, reverse] })))
-        }
-        (Err(message), _) | (_, Err(message)) => match wanted {
-            None => Ok(Choice::Layer),
-            Some(_) => Err((message, "use --schedule layer, fewer states or narrower layers, or --device cpu")),
-        },
-    }
-}
-
 fn source(
     model: &Model,
     layout: &Layout,
@@ -258,13 +245,14 @@ pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, Str
         return Err(format!("{what} run on the CPU only; {CPU_ONLY}"));
     }
     let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
-    match choose(model, schedule, memory).map_err(|(message, remedy)| format!("{message}; {remedy}"))? {
-        Choice::Layer => {
+    let laid_out = lay_out_wanted(model, schedule.map(Choice::from), memory);
+    match laid_out.map_err(|(message, remedy)| format!("{message}; {remedy}"))?.0 {
+        LaidOut::Layer => {
             let (sources, summary) = layer::kernels(model)?;
             Ok(Kernels { schedule: Schedule::Layer, sources, summary })
         }
-        Choice::Fused(chosen) => {
-            let FusedChoice { layout, schedule, shapes } = *chosen;
+        LaidOut::Fused(fused) => {
+            let FusedLayout { layout, schedule, shapes } = *fused;
             let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
             let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
             Ok(Kernels { schedule, sources, summary: summary(&layout, schedule, shapes) })
@@ -288,7 +276,8 @@ fn summary(layout: &Layout, schedule: Schedule, shapes: [Shape; 2]) -> String {
 impl Device for Gpu {
     fn description(&self) -> String {
         let software = if self.is_software() { ", a software adapter" } else { "" };
-        format!("gpu f32, {}{software}, schedule {}", self.context().name, self.schedule().name())
+        let Chosen { choice, reason } = &self.chosen;
+        format!("gpu f32, {}{software}, schedule {choice} ({reason})", self.context().name)
     }
 
     fn driver(&self) -> Option<&str> {

@@ -30,6 +30,8 @@ pub struct Allowed {
     pub frames: usize,
     /// Workgroups of a dispatch.
     pub workgroups: usize,
+    /// Samples that keep the adapter busy.
+    pub busy: usize,
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -50,10 +52,15 @@ impl Plan {
     }
 }
 
+/// Samples that keep an adapter busy: a GPU, a software adapter.
+pub const BUSY: [usize; 2] = [1024, 128];
+
 /// Strides are multiples of this, so that every workgroup writes whole rows.
 pub const ALIGN: usize = 64;
 
-/// Chooses chunks and segments: the whole batch if it fits, then as many intervals as fit, at least one.
+/// Chooses chunks and segments: the whole batch and horizon if they fit; else as many samples as fit with the whole horizon,
+/// if they keep the adapter busy, for segments cost one more forward pass, which finds their first states; else as many
+/// samples as fit with one interval, and as many intervals as fit with them.
 pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let whole = sizes.samples.next_multiple_of(ALIGN);
     let trail_rows = (sizes.trail * (sizes.horizon + 1)).max(sizes.states);
@@ -79,20 +86,25 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
             rows * ALIGN * 4
         ));
     }
-    let chunk = whole.min(most);
+    let with_horizon = fits(sizes.frame_before + sizes.frame * sizes.horizon, allowed.frames);
+    let chunk = match with_horizon >= allowed.busy {
+        true => whole.min(most).min(with_horizon),
+        false => whole.min(most),
+    };
     let per_row = 4 * chunk;
     let room = (allowed.frames / per_row).saturating_sub(sizes.frame_before);
     let segment = room.checked_div(sizes.frame).unwrap_or(sizes.horizon).clamp(1, sizes.horizon.max(1));
     Ok(Plan { chunk: chunk.min(sizes.samples), stride: chunk, segment })
 }
 
-/// The largest workgroup that fits into workgroup memory, for `rows` rows.
-pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, String> {
+/// The largest workgroup that fits into workgroup memory, for `rows` rows, and of at most so many trajectories.
+pub fn shape(schedule: Schedule, rows: usize, most: Option<usize>, memory: usize) -> Result<Shape, String> {
     let choices: &[usize] = match schedule {
         Schedule::Lane => &[64, 32, 16, 8, 4],
         _ => &[32, 16, 8, 4],
     };
-    let samples = choices.iter().copied().find(|samples| rows * samples * 4 <= memory).ok_or_else(|| {
+    let allowed = |samples: usize| samples <= most.unwrap_or(usize::MAX) && rows * samples * 4 <= memory;
+    let samples = choices.iter().copied().find(|samples| allowed(*samples)).ok_or_else(|| {
         format!(
             "the {} schedule needs {} bytes of workgroup memory for {rows} values of 4 trajectories, the limit max_compute_workgroup_storage_size is {memory}",
             schedule.name(),
@@ -133,7 +145,7 @@ mod tests {
 
     const SIZES: Sizes =
         Sizes { samples: 4096, horizon: 10, trail: 5, states: 2, frame: 4000, frame_before: 0, group: 8 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535 };
+    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, busy: 1024 };
 
     #[test]
     fn a_small_batch_is_held_whole() {
@@ -163,10 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn the_horizon_is_held_whole_where_enough_samples_fit_with_it() {
+        let few = Sizes { frame: 3000, ..SIZES };
+        assert_eq!(plan(&few, &ALLOWED).unwrap(), Plan { chunk: 1088, stride: 1088, segment: 10 });
+        assert_eq!(plan(&SIZES, &ALLOWED).unwrap(), Plan { chunk: 4096, stride: 4096, segment: 2 });
+        let software = Allowed { busy: 128, ..ALLOWED };
+        assert_eq!(plan(&SIZES, &software).unwrap(), Plan { chunk: 832, stride: 832, segment: 10 });
+    }
+
+    #[test]
     fn workgroups_shrink_with_the_rows_they_need() {
-        assert_eq!(shape(Schedule::Tile, 280, 16_384).unwrap().samples, 8);
-        assert_eq!(shape(Schedule::Tile, 540, 16_384).unwrap().samples, 4);
-        assert_eq!(shape(Schedule::Lane, 60, 16_384).unwrap().samples, 64);
-        assert!(shape(Schedule::Tile, 1025, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
+        assert_eq!(shape(Schedule::Tile, 280, None, 16_384).unwrap().samples, 8);
+        assert_eq!(shape(Schedule::Tile, 540, None, 16_384).unwrap().samples, 4);
+        assert_eq!(shape(Schedule::Lane, 60, None, 16_384).unwrap().samples, 64);
+        assert_eq!(shape(Schedule::Lane, 60, Some(16), 16_384).unwrap().samples, 16);
+        assert!(shape(Schedule::Tile, 1025, None, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
     }
 }

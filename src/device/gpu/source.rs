@@ -20,6 +20,9 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// All of them.
+    pub const ALL: [Schedule; 3] = [Schedule::Lane, Schedule::Tile, Schedule::Layer];
+
     /// Name in options and messages.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,8 @@
 //! Plans of the layer schedule: samples of a chunk and intervals of a segment, as pure functions of sizes and limits, and
 //! where the arena keeps what.
 
+use super::layout::QUAD_ITERATIONS;
+
 /// Scalars per sample that decide a plan, and counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -97,15 +99,18 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     })
 }
 
+/// Lanes that a weight gradient takes into the workgroup's memory at a time.
+pub const OUTER_DEPTH: usize = 8;
+
 /// Partial sums of weight gradients for `lanes` lanes: enough workgroups to fill an adapter, at most 32 MiB of sums; but
 /// so many that no thread takes more loop iterations than `iterations`.
 pub fn partitions(lanes: usize, weights: usize, iterations: Option<usize>) -> usize {
-    const DEPTH: usize = 16;
-    const PER_ROUND: usize = 8 + 16 + 1;
-    let rounds = lanes.div_ceil(DEPTH);
+    // Of a round: itself, places of nine taps, a quad of rows, four of columns, lanes, lanes again for the bias.
+    const PER_ROUND: usize = 1 + 2 + 5 * QUAD_ITERATIONS + 2 * OUTER_DEPTH;
+    let rounds = lanes.div_ceil(OUTER_DEPTH);
     let memory = (32 << 20) / 4 / weights.max(1);
     let least = iterations.map_or(1, |most| (rounds * PER_ROUND).div_ceil(most));
-    rounds.div_ceil(32).min(memory).clamp(1, 512).max(least)
+    rounds.div_ceil(64).min(memory).clamp(1, 512).max(least)
 }
 
 #[cfg(test)]
@@ -150,6 +155,6 @@ mod tests {
         assert_eq!(partitions(10, 100, None), 1);
         assert_eq!(partitions(1 << 20, 100, None), 512);
         let most = partitions(1 << 26, 100, Some(50_000));
-        assert!((1usize << 26).div_ceil(16).div_ceil(most) * 25 <= 50_000);
+        assert!((1usize << 26).div_ceil(OUTER_DEPTH).div_ceil(most) * 44 <= 50_000);
     }
 }
