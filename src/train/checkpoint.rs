@@ -8,6 +8,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// Most steps of an optimiser: whole numbers beyond are not exact in f64.
+const MOST_OPTIMISER_STEPS: u64 = 1 << 53;
+
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -82,6 +85,9 @@ impl Checkpoint {
         let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| content(format!("{name}: {e}")));
         let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
             let tensor = file.tensor(name).map_err(|e| content(e.to_string()))?;
+            if tensor.dtype() != Dtype::F64 {
+                return Err(content(format!("`{name}` is stored as {:?}", tensor.dtype())));
+            }
             let chunks = tensor.data().chunks_exact(8);
             Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
         };
@@ -94,7 +100,7 @@ impl Checkpoint {
         let of_theta = |name: &str| if facts.contains_key("members") { array(name) } else { Ok(Vec::new()) };
         let weights = |name: &str| Ok(Weights { members: members.len(), values: array(name)? });
         let single = fact("single")? == "true";
-        Ok(Some(Checkpoint {
+        let read = Checkpoint {
             study: fact("study")?,
             epoch: number("epoch")? as usize,
             weights: weights("weights")?,
@@ -115,6 +121,36 @@ impl Checkpoint {
             },
             members,
             history,
-        }))
+        };
+        match read.disagreement() {
+            Some(problem) => Err(content(problem)),
+            None => Ok(Some(read)),
+        }
+    }
+
+    /// What of it contradicts the rest.
+    fn disagreement(&self) -> Option<String> {
+        let alike = |name: &str, count: usize, of: &str, other: usize| {
+            (count != other).then(|| format!("{name} has {count} entries, {of} {other}"))
+        };
+        let (weights, theta) = (self.weights.values.len(), self.theta.len());
+        let members = self.members.len();
+        if members == 0 || weights % members != 0 || theta % members != 0 {
+            return Some(format!("{weights} weights and {theta} parameters of {members} members"));
+        }
+        if let Some((best, _)) = self.members.iter().filter_map(|m| m.best).find(|(best, _)| *best > self.epoch) {
+            return Some(format!("the best epoch is {best}, the last {}", self.epoch));
+        }
+        let steps = self.optimiser.steps.max(self.theta_optimiser.steps);
+        if steps > MOST_OPTIMISER_STEPS {
+            return Some(format!("{steps} steps"));
+        }
+        alike("best", self.best.values.len(), "weights", weights)
+            .or_else(|| alike("first_moment", self.optimiser.first.len(), "weights", weights))
+            .or_else(|| alike("second_moment", self.optimiser.second.len(), "weights", weights))
+            .or_else(|| alike("best_theta", self.best_theta.len(), "theta", theta))
+            .or_else(|| alike("theta_first_moment", self.theta_optimiser.first.len(), "theta", theta))
+            .or_else(|| alike("theta_second_moment", self.theta_optimiser.second.len(), "theta", theta))
+            .or_else(|| alike("history", self.history.len(), "epoch", self.epoch))
     }
 }
