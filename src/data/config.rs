@@ -204,7 +204,8 @@ impl DataConfig {
                 return Err(DataError::config(key, "is 0", "give at least 1"));
             }
         }
-        let counts = [("history", self.window.history), ("horizon", self.window.horizon), ("stride", self.window.stride)];
+        let counts =
+            [("history", self.window.history), ("horizon", self.window.horizon), ("stride", self.window.stride)];
         for (key, value) in counts {
             if let Some((problem, remedy)) = too_many(value, MOST_STEPS) {
                 return Err(DataError::config(format!("window.{key}"), problem, remedy));

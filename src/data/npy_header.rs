@@ -50,7 +50,8 @@ fn problem(header: &[u8]) -> Option<&'static str> {
         return Some("its header does not tell the shape");
     };
     let numbers = header[shape..].split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let value = |digits: &[u8]| digits.iter().try_fold(0u64, |v, d| v.checked_mul(10)?.checked_add(u64::from(d - b'0')));
+    let value =
+        |digits: &[u8]| digits.iter().try_fold(0u64, |v, d| v.checked_mul(10)?.checked_add(u64::from(d - b'0')));
     let product = numbers.map(value).try_fold(1u64, |all, number| all.checked_mul(number?.max(1)));
     if product.is_none() { Some("its shape is larger than memory") } else { None }
 }

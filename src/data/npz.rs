@@ -20,6 +20,9 @@ use super::npy_header::read_header;
 const UNPACKED: u64 = 256 << 20;
 const RATIO: u64 = 100;
 
+/// Most that the axes of an array without entries may multiply to where they are not 0.
+const MOST_EMPTY: usize = 1 << 20;
+
 /// Most arrays of a file.
 const MOST_ARRAYS: usize = 10_000;
 
@@ -116,7 +119,8 @@ impl Arrays {
             let array = NpyFile::new(Cursor::new(header).chain(entry)).map_err(in_array)?;
             used = used.saturating_add(array.len().saturating_mul(8));
             if used > allowed {
-                let problem = format!("array \"{name}\": the file has {length} bytes and its arrays need more than {allowed}");
+                let problem =
+                    format!("array \"{name}\": the file has {length} bytes and its arrays need more than {allowed}");
                 return Err(DataError::read(path, problem, "save them uncompressed, with numpy.savez"));
             }
             match decode(array).map_err(in_array)? {
@@ -254,11 +258,19 @@ fn decode<R: Read>(file: NpyFile<R>) -> io::Result<Result<Array, String>> {
     let shape = file.shape().iter().map(|&axis| usize::try_from(axis)).collect::<Result<Vec<usize>, _>>();
     let shape = shape.map_err(|_| too_large())?;
     shape.iter().try_fold(8usize, |size, &axis| size.checked_mul(axis)).ok_or_else(too_large)?;
+    // An array without entries costs nothing, but what reads its axes would count to them.
+    let axes = shape.iter().fold(1usize, |size, &axis| size.saturating_mul(axis.max(1)));
+    if shape.contains(&0) && axes > MOST_EMPTY {
+        return Err(io::Error::other(format!("its shape {shape:?} holds nothing")));
+    }
     let order = file.order();
     let DType::Plain(kind) = file.dtype() else { return Ok(Err("records".to_string())) };
     macro_rules! convert {
         ($type:ty) => {
-            file.data::<$type>().map_err(io::Error::other)?.map(|value| value.map(|value| value as f64)).collect::<io::Result<Vec<f64>>>()?
+            file.data::<$type>()
+                .map_err(io::Error::other)?
+                .map(|value| value.map(|value| value as f64))
+                .collect::<io::Result<Vec<f64>>>()?
         };
     }
     let values: Vec<f64> = match (kind.type_char(), kind.size_field()) {
@@ -272,9 +284,11 @@ fn decode<R: Read>(file: NpyFile<R>) -> io::Result<Result<Array, String>> {
         (TypeChar::Uint, 2) => convert!(u16),
         (TypeChar::Uint, 4) => convert!(u32),
         (TypeChar::Uint, 8) => convert!(u64),
-        (TypeChar::Bool, _) => {
-            file.data::<bool>().map_err(io::Error::other)?.map(|value| value.map(f64::from)).collect::<io::Result<Vec<f64>>>()?
-        }
+        (TypeChar::Bool, _) => file
+            .data::<bool>()
+            .map_err(io::Error::other)?
+            .map(|value| value.map(f64::from))
+            .collect::<io::Result<Vec<f64>>>()?,
         _ => return Ok(Err(format!("numbers of type {kind}"))),
     };
     let values = if order == Order::Fortran { to_c_order(&shape, &values) } else { values };

@@ -112,7 +112,8 @@ fn texts_that_nest_without_end() {
     body(&format!("return s{};", ".x".repeat(50_000)), &["model.wgsl:4"]);
     let ladder: String = (0..20_000).map(|i| format!("else if s.x > {i}.0 {{ return {i}.5; }} ")).collect();
     body(&format!("if s.x < 0.0 {{ return 1.0; }} {ladder} return s.x;"), &["model.wgsl"]);
-    let types = format!("{WGSL}fn h(a: {}f32{}) -> f32 {{ return 1.0; }}\n", "array<".repeat(5_000), ", 1>".repeat(5_000));
+    let types =
+        format!("{WGSL}fn h(a: {}f32{}) -> f32 {{ return 1.0; }}\n", "array<".repeat(5_000), ", 1>".repeat(5_000));
     refused(&folder(&types, STUDY), "check study.toml", &["model.wgsl"]);
     let toml = format!("{STUDY}[study]\ntitle = {}{}\n", "[".repeat(50_000), "]".repeat(50_000));
     refused(&folder(WGSL, &toml), "check study.toml", &["study.toml:"]);
@@ -197,7 +198,8 @@ fn data_refused(name: &str, content: &[u8], parts: &[&str]) {
 
 #[test]
 fn archives_that_unpack_without_end() {
-    let of = |kind: &str, shape: &str| header(&format!("{{'descr': '{kind}', 'fortran_order': True, 'shape': {shape}}}\n"));
+    let of =
+        |kind: &str, shape: &str| header(&format!("{{'descr': '{kind}', 'fortran_order': True, 'shape': {shape}}}\n"));
     // A file of 300 KiB that says and holds 300 MB.
     let zeros = archive(&[("y.npy", of("|u1", "(300000000,)"), 300_000_000)]);
     assert!(zeros.len() < 1 << 20);

@@ -209,7 +209,8 @@ fn loaded(path: &Path, whole: &str) -> Result<String, String> {
     let mut happened: Result<String, String> = Err("no setting".into());
     for (i, setting) in settings.iter().enumerate() {
         let text = setting.replace("WHOLE", whole);
-        let toml = format!("model = {{ physics = \"m.wgsl\" }}\nsolver = {{ method = \"rk4\", dt = 0.1 }}\n[data]\n{text}\n");
+        let toml =
+            format!("model = {{ physics = \"m.wgsl\" }}\nsolver = {{ method = \"rk4\", dt = 0.1 }}\n[data]\n{text}\n");
         let study = Study::parse(Path::new("study.toml"), toml, false).map_err(words)?;
         let config = DataConfig { path: Some(path.into()), ..study.data.expect("there is one") };
         let outputs: Vec<String> = if text.contains("b = ") { vec!["a".into(), "b".into()] } else { vec!["a".into()] };

@@ -6,12 +6,46 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-const NAMES: [&str; 12] =
-    ["y.npy", "u.npy", "t.npy", "s0.npy", "theta.npy", "window.npy", "times.npy", "notes.txt", "", "..npy", "a/b.npy", "y.npy"];
+const NAMES: [&str; 12] = [
+    "y.npy",
+    "u.npy",
+    "t.npy",
+    "s0.npy",
+    "theta.npy",
+    "window.npy",
+    "times.npy",
+    "notes.txt",
+    "",
+    "..npy",
+    "a/b.npy",
+    "y.npy",
+];
 
 const KINDS: [&str; 24] = [
-    "<f8", "<f4", ">f8", ">f4", "<i8", ">i2", "<u4", "|u1", "|i1", "|b1", "<f2", "<c16", "|O", "|S4", "<U3", "|V8", "<M8[ns]",
-    "<f9223372036854775807", "f", "", "<i0", "<u16", "=f8", "<f08",
+    "<f8",
+    "<f4",
+    ">f8",
+    ">f4",
+    "<i8",
+    ">i2",
+    "<u4",
+    "|u1",
+    "|i1",
+    "|b1",
+    "<f2",
+    "<c16",
+    "|O",
+    "|S4",
+    "<U3",
+    "|V8",
+    "<M8[ns]",
+    "<f9223372036854775807",
+    "f",
+    "",
+    "<i0",
+    "<u16",
+    "=f8",
+    "<f08",
 ];
 
 /// An npz archive of a few arrays.
@@ -41,7 +75,8 @@ fn npy(rng: &mut Rng) -> Vec<u8> {
     if lie == 1 {
         axes.extend(vec!["1000000".to_string(); rng.usize(1..5)]);
     }
-    let kind = if lie == 2 { *rng.choice(&KINDS).unwrap_or(&"<f8") } else { *rng.choice(&KINDS[..4]).unwrap_or(&"<f8") };
+    let kind =
+        if lie == 2 { *rng.choice(&KINDS).unwrap_or(&"<f8") } else { *rng.choice(&KINDS[..4]).unwrap_or(&"<f8") };
     let descr = match lie {
         3 => format!("[('a', '{kind}'), ('b', [('c', '<i4', (2, 3))])]"),
         4 => format!("{}'{kind}'{}", "[".repeat(1 << rng.u8(..15)), "]".repeat(rng.usize(..9))),

@@ -22,7 +22,8 @@ pub fn load(target: &Target, scratch: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     match target.name {
         "wgsl" => {
             for folder in ["examples", "tests/golden", "shaders/systems"] {
-                for path in files(&root.join(folder)).into_iter().filter(|p| p.extension().is_some_and(|e| e == "wgsl")) {
+                for path in files(&root.join(folder)).into_iter().filter(|p| p.extension().is_some_and(|e| e == "wgsl"))
+                {
                     let text = fs::read_to_string(&path)?;
                     let grid = if text.contains("Near") { "grid " } else { "" };
                     let nets: Vec<&str> = text
@@ -34,7 +35,8 @@ pub fn load(target: &Target, scratch: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
             }
         }
         "study" => {
-            for path in files(&root.join("examples")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "toml")) {
+            for path in files(&root.join("examples")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "toml"))
+            {
                 let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
                 found.push(format!("# {}\n{}", folder.display(), fs::read_to_string(&path)?).into_bytes());
             }
@@ -51,7 +53,10 @@ pub fn load(target: &Target, scratch: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
             found.push(fs::read(&file)?);
         }
         "weights" => {
-            for path in files(&root.join("tests/golden")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "safetensors")) {
+            for path in files(&root.join("tests/golden"))
+                .into_iter()
+                .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+            {
                 found.push(fs::read(path)?);
             }
         }

@@ -5,10 +5,40 @@ use std::ops::Range;
 
 /// Numbers at which sizes, counts and conversions go wrong.
 pub const NUMBERS: [&str; 34] = [
-    "0", "1", "2", "3", "7", "16", "255", "256", "4096", "65535", "65536", "1000000", "16777216", "1000000000",
-    "2147483647", "2147483648", "4294967295", "4294967296", "9223372036854775807", "18446744073709551615",
-    "18446744073709551616", "-1", "-2147483648", "-9223372036854775808", "0.0", "-0.0", "1e-45", "1e-320", "1e38", "3.5e38",
-    "1e308", "1e999", "nan", "-inf",
+    "0",
+    "1",
+    "2",
+    "3",
+    "7",
+    "16",
+    "255",
+    "256",
+    "4096",
+    "65535",
+    "65536",
+    "1000000",
+    "16777216",
+    "1000000000",
+    "2147483647",
+    "2147483648",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-1",
+    "-2147483648",
+    "-9223372036854775808",
+    "0.0",
+    "-0.0",
+    "1e-45",
+    "1e-320",
+    "1e38",
+    "3.5e38",
+    "1e308",
+    "1e999",
+    "nan",
+    "-inf",
 ];
 
 /// A change of some bytes: bits, insertions, deletions, repetitions, a tail cut off.
@@ -46,7 +76,8 @@ pub fn bytes(rng: &mut Rng, data: &mut Vec<u8>, other: &[u8]) {
         }
         6 if !data.is_empty() => {
             // A field of a header: four or eight bytes of a telling number.
-            let value: u64 = *rng.choice(&[0, 1, 0xff, 0xffff, 1 << 31, u64::from(u32::MAX), 1 << 40, u64::MAX]).unwrap_or(&0);
+            let value: u64 =
+                *rng.choice(&[0, 1, 0xff, 0xffff, 1 << 31, u64::from(u32::MAX), 1 << 40, u64::MAX]).unwrap_or(&0);
             let (i, wide) = (at(rng, data.len()), if rng.bool() { 4 } else { 8 });
             for (place, byte) in data[i..].iter_mut().zip(value.to_le_bytes().into_iter().take(wide)) {
                 *place = byte;
@@ -95,10 +126,23 @@ pub fn tokens(rng: &mut Rng, text: &str, other: &str) -> String {
             let end = list[(at + rng.usize(..12)).min(list.len() - 1)].end;
             let times = 1 << rng.u8(1..9);
             let piece = &text[token.start..end];
-            if piece.len() * times > super::LONGEST { text.to_string() } else { replaced(token.start..end, &piece.repeat(times)) }
+            if piece.len() * times > super::LONGEST {
+                text.to_string()
+            } else {
+                replaced(token.start..end, &piece.repeat(times))
+            }
         }
         8 => {
-            let pairs = [("(", ")"), ("{", "}"), ("[", "]"), ("-", ""), ("!", ""), ("array<", ", 2>"), ("if true {", "}"), ("vec2f(", ")")];
+            let pairs = [
+                ("(", ")"),
+                ("{", "}"),
+                ("[", "]"),
+                ("-", ""),
+                ("!", ""),
+                ("array<", ", 2>"),
+                ("if true {", "}"),
+                ("vec2f(", ")"),
+            ];
             let (open, close) = *rng.choice(&pairs).unwrap_or(&("(", ")"));
             let depth = 1 << rng.u8(..12);
             replaced(token.clone(), &format!("{}{}{}", open.repeat(depth), &text[token], close.repeat(depth)))
