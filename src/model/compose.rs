@@ -102,6 +102,11 @@ impl Model {
         let theta = names(module.theta.as_ref());
         let inputs = names(module.input.as_ref());
         let outputs = module.output.as_ref().map_or(state.clone(), |r| r.names.clone());
+        if module.observe().is_none() && outputs != state {
+            let message = "`struct Output` without `fn observe`: the state has other members";
+            let remedy = "write fn observe(s: State, ...) -> Output, or remove the struct to observe the state";
+            return Err(ModelError::setting("model.physics", message, remedy));
+        }
         check_theta(&spec, &theta)?;
         let latent = names(module.latent.as_ref());
         let objective = Objective::new(&spec.penalties, [state.len(), outputs.len()])?;

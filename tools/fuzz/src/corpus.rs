@@ -78,7 +78,8 @@ pub fn load(target: &Target, scratch: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
 pub fn next(target: &Target, rng: &mut Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let pick = |rng: &mut Rng| corpus[rng.usize(..corpus.len())].clone();
     let (mut input, other) = (pick(rng), pick(rng));
-    let changes = 1 + rng.usize(..1 << rng.u8(..3));
+    let most = 1 << rng.u8(..3);
+    let changes = 1 + rng.usize(..most);
     match target.name {
         "npz" if rng.u8(..64) == 0 => return archive::bomb(rng),
         "npz" if rng.bool() => return archive::npz(rng),

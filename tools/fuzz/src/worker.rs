@@ -48,7 +48,9 @@ pub fn run(order: &Order) -> anyhow::Result<()> {
     let mut inputs = corpus::load(&target, order.folder)?;
     let mut seen: HashMap<String, u64> = HashMap::new();
     for input in &inputs {
-        *seen.entry(target.happens(order.folder, input)).or_default() += 1;
+        if let Ok(happened) = catch_unwind(AssertUnwindSafe(|| target.happens(order.folder, input))) {
+            *seen.entry(happened).or_default() += 1;
+        }
         report(order, input)?;
     }
     let (start, mut last) = (Instant::now(), Instant::now());
