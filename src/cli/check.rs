@@ -39,8 +39,12 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, arguments.full)?;
     let model = study.model()?;
     study.require_training(&model)?;
+    study.require_estimation(&model)?;
     study.criteria(&model)?;
     study.axes(&model)?;
+    study.reduced(&model)?;
+    study.forecasters(&model)?;
+    study.retrain_axes(&model)?;
     if let Some(data) = &study.data {
         data.validate(false)?;
     }

@@ -4,6 +4,7 @@ use super::config::TrainConfig;
 use super::mode::{Mode, stage_problem};
 use super::parameters::has_box;
 use super::prior::Draw;
+use crate::model::limits::{MOST_EPOCHS, MOST_SAMPLES, MOST_WEIGHTS, too_large, too_many};
 use crate::model::{Model, Objective};
 
 /// What is wrong, and the remedy.
@@ -37,9 +38,19 @@ impl TrainConfig {
             let [first, last] = self.theta_rate?;
             positive("theta_rate[0]", first).or_else(|| positive("theta_rate[1]", last))
         };
+        let most = |key: &str, value: usize, most: usize| {
+            too_many(value, most).map(|(message, remedy)| (format!("train.{key}: {message}"), remedy))
+        };
+        let samples = || {
+            let (message, remedy) = too_large(&[(self.batch, "windows"), (self.draws, "draws")], MOST_SAMPLES)?;
+            Some((format!("train.batch and train.draws: {message}"), remedy))
+        };
         whole("epochs", self.epochs)
             .or_else(|| whole("batch", self.batch))
             .or_else(|| whole("draws", self.draws))
+            .or_else(|| most("epochs", self.epochs, MOST_EPOCHS))
+            .or_else(samples)
+            .or_else(|| most("dual.inner", self.dual.map_or(1, |dual| dual.inner), MOST_EPOCHS))
             .or_else(|| whole("checkpoint_every", self.checkpoint_every))
             .or_else(|| not_negative("checkpoint_seconds", self.checkpoint_seconds))
             .or_else(|| positive("rate[0]", self.rate[0]))
@@ -127,6 +138,11 @@ impl TrainConfig {
                 model.theta[i]
             );
             return Some((message, "use train.mode = \"inductive\", or remove the network".into()));
+        }
+        let members = self.population.count();
+        let sizes = [(members, "members"), (model.weights.per_member(), "weights")];
+        if let Some((message, _)) = too_large(&sizes, MOST_WEIGHTS).filter(|_| members > 1) {
+            return Some((format!("train.population: {message}"), "use fewer members, or smaller networks".into()));
         }
         let weighted = objective.penalties.iter().any(|p| p.weight > 0.0);
         let weigh = || "add [[penalty]] with weight > 0".to_string();

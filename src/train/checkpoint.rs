@@ -168,6 +168,9 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
     let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| damaged(format!("{name}: {e}")));
     let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
         let tensor = file.tensor(name).map_err(|e| damaged(e.to_string()))?;
+        if tensor.dtype() != Dtype::F64 {
+            return Err(damaged(format!("`{name}` is stored as {:?}", tensor.dtype())));
+        }
         let chunks = tensor.data().chunks_exact(8);
         Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
     };
@@ -175,7 +178,7 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
     let members: Vec<MemberState> = serde_json::from_str(fact("members")?).map_err(|e| damaged(e.to_string()))?;
     let weights = |name: &str| Ok::<_, CheckpointError>(Weights { members: members.len(), values: array(name)? });
     let single = fact("single")? == "true";
-    Ok(Some(Checkpoint {
+    let read = Checkpoint {
         study: fact("study")?.clone(),
         epoch: number("epoch")? as usize,
         weights: weights("weights")?,
@@ -196,5 +199,6 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
         },
         members,
         history,
-    }))
+    };
+    read.disagreement().map_or(Ok(Some(read)), |problem| Err(damaged(problem)))
 }

@@ -9,6 +9,9 @@ use crate::model::{Model, initialise};
 use crate::program::Weights;
 use serde::{Deserialize, Serialize};
 
+/// Most steps of an optimiser: whole numbers beyond are not exact in f64.
+const MOST_OPTIMISER_STEPS: u64 = 1 << 53;
+
 /// All that continuing a training run needs. Random numbers are functions of (seed, step), so counters suffice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -91,6 +94,32 @@ impl Checkpoint {
             members: vec![member; members.len()],
             history: Vec::new(),
         }
+    }
+
+    /// What of it contradicts the rest.
+    pub(super) fn disagreement(&self) -> Option<String> {
+        let alike = |name: &str, count: usize, of: &str, other: usize| {
+            (count != other).then(|| format!("{name} has {count} entries, {of} {other}"))
+        };
+        let (weights, theta) = (self.weights.values.len(), self.theta.len());
+        let members = self.members.len();
+        if members == 0 || weights % members != 0 || theta % members != 0 {
+            return Some(format!("{weights} weights and {theta} parameters of {members} members"));
+        }
+        if let Some((best, _)) = self.members.iter().filter_map(|m| m.best).find(|(best, _)| *best > self.epoch) {
+            return Some(format!("the best epoch is {best}, the last {}", self.epoch));
+        }
+        let steps = self.optimiser.steps.max(self.theta_optimiser.steps);
+        if steps > MOST_OPTIMISER_STEPS {
+            return Some(format!("{steps} steps"));
+        }
+        alike("best", self.best.values.len(), "weights", weights)
+            .or_else(|| alike("first_moment", self.optimiser.first.len(), "weights", weights))
+            .or_else(|| alike("second_moment", self.optimiser.second.len(), "weights", weights))
+            .or_else(|| alike("best_theta", self.best_theta.len(), "theta", theta))
+            .or_else(|| alike("theta_first_moment", self.theta_optimiser.first.len(), "theta", theta))
+            .or_else(|| alike("theta_second_moment", self.theta_optimiser.second.len(), "theta", theta))
+            .or_else(|| alike("history", self.history.len(), "epoch", self.epoch))
     }
 
     /// Members that still train.
