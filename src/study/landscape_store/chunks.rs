@@ -40,7 +40,7 @@ impl Chunks {
     }
 
     /// Places of a chunk, some of them beyond the grid.
-    pub fn len(&self) -> usize {
+    pub fn places(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -73,7 +73,7 @@ impl Chunks {
     pub fn within(&self, chunk: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let origin: Vec<usize> =
             self.index(chunk).iter().zip(&self.shape).map(|(i, length)| *i as usize * length).collect();
-        (0..self.len()).filter_map(move |place| {
+        (0..self.places()).filter_map(move |place| {
             let (mut rest, mut position, mut stride) = (place, 0, 1);
             for axis in (0..self.sizes.len()).rev() {
                 let at = origin[axis] + rest % self.shape[axis];
@@ -112,7 +112,7 @@ mod tests {
             let mut seen = vec![0; chunks.points()];
             for chunk in 0..chunks.count() {
                 let within: Vec<(usize, usize)> = chunks.within(chunk).collect();
-                assert!(!within.is_empty() && within.len() <= chunks.len() && chunks.len() <= most);
+                assert!(!within.is_empty() && within.len() <= chunks.places() && chunks.places() <= most);
                 assert!(within.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 < w[1].1));
                 within.iter().for_each(|(_, position)| seen[*position] += 1);
             }

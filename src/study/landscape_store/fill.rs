@@ -1,8 +1,7 @@
 //! A sweep into the chunks of a store, or into the share of them that a process has taken on.
 
 use super::{Chunk, LandscapeError, LandscapeStore};
-use crate::model::Model;
-use crate::model::Objective;
+use crate::model::{Model, Objective};
 use crate::solve::tableau;
 use crate::study::landscape::{Landscape, Quantities, measure};
 use crate::study::sweep::{Criterion, Sweep};
@@ -83,7 +82,7 @@ impl LandscapeStore {
             if !go_on(filled) {
                 return Ok(filled);
             }
-            let mut values = Chunk::empty(self.quantities.len(), self.chunks.len());
+            let mut values = Chunk::empty(self.quantities.len(), self.chunks.places());
             let (places, positions): (Vec<usize>, Vec<usize>) = self.chunks.within(chunk).unzip();
             measure(setting, &shown, (&self.axes, base), positions.into_iter(), |i, point| {
                 let place = places[i];
@@ -107,7 +106,7 @@ impl LandscapeStore {
     /// Writes a landscape that was computed in memory.
     pub fn write(&self, landscape: &Landscape) -> Result<(), LandscapeError> {
         for chunk in 0..self.chunks.count() {
-            let mut values = Chunk::empty(self.quantities.len(), self.chunks.len());
+            let mut values = Chunk::empty(self.quantities.len(), self.chunks.places());
             for (place, position) in self.chunks.within(chunk) {
                 values.failures[0][place] = landscape.failures[position] as i32;
                 for (to, (_, from)) in values.quantities.iter_mut().zip(&landscape.quantities) {
