@@ -26,6 +26,18 @@ pub enum DeviceError {
         /// What to do.
         remedy: String,
     },
+    /// The device broke down while it worked. Opened anew it may go on: see [`Recovering`](super::Recovering).
+    #[error("device {device}: {breakdown}: {message}\nhelp: {remedy}")]
+    Broken {
+        /// Which one.
+        device: String,
+        /// How.
+        breakdown: Breakdown,
+        /// What it said.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// An array does not fit the model.
     #[error("{array}: {message}\nhelp: {remedy}")]
     Shape {
@@ -38,7 +50,42 @@ pub enum DeviceError {
     },
 }
 
+/// How a device breaks down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breakdown {
+    /// The driver gave it up.
+    Lost,
+    /// It has no memory for a buffer.
+    OutOfMemory,
+    /// It refused an operation.
+    Refused,
+    /// Work that was submitted was not done.
+    Undone,
+    /// Work did not end in its time.
+    Hung,
+}
+
+impl std::fmt::Display for Breakdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(match self {
+            Breakdown::Lost => "it was lost",
+            Breakdown::OutOfMemory => "it is out of memory",
+            Breakdown::Refused => "it refused an operation",
+            Breakdown::Undone => "work that was submitted was not done",
+            Breakdown::Hung => "it did not come to an end",
+        })
+    }
+}
+
 impl DeviceError {
+    /// How the device broke down, if that is the error.
+    pub fn breakdown(&self) -> Option<Breakdown> {
+        match self {
+            DeviceError::Broken { breakdown, .. } => Some(*breakdown),
+            _ => None,
+        }
+    }
+
     pub(crate) fn shape(array: &str, message: String, remedy: impl Into<String>) -> DeviceError {
         DeviceError::Shape { array: array.to_string(), message, remedy: remedy.into() }
     }

@@ -2,8 +2,10 @@
 
 use super::adapters::wait;
 use super::cache::DiskCache;
-use crate::device::DeviceError;
-use std::sync::{Arc, Mutex};
+use super::stamps::Stamps;
+use crate::device::{Breakdown, Care, DeviceError};
+use crate::store::fault::{self, Point};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a submission may take before it counts as hung. Software adapters are slow, so it is generous.
@@ -31,14 +33,31 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Pipelines kept between runs.
     pub cache: Option<DiskCache>,
-    lost: Arc<Mutex<Option<String>>>,
+    /// How carefully it works.
+    pub care: Care,
+    stamps: Mutex<Stamps>,
+    broken: Broken,
 }
+
+/// The first breakdown that the driver told of.
+type Broken = Arc<Mutex<Option<(Breakdown, String)>>>;
+
+/// What helps where memory is short.
+const LESS: &str = "use a smaller batch (train.batch), a shorter window, less --memory, or --device cpu";
+
+/// What helps where a device breaks down.
+const AGAIN: &str = "give the same command again: training continues from its checkpoint; if it happens again, update the \
+                     driver, choose another adapter (`greybox devices` lists them), or use --device cpu";
 
 impl Context {
     /// Opens an adapter with WebGPU's default limits.
-    pub fn open(adapter: &wgpu::Adapter) -> Result<Context, DeviceError> {
+    pub fn open(adapter: &wgpu::Adapter, care: Care) -> Result<Context, DeviceError> {
         let info = adapter.get_info();
         let name = format!("{} ({})", info.name, info.backend);
+        if fault::hit(Point::AdapterGone) {
+            let (message, remedy) = ("it cannot be opened: a fault on purpose".into(), AGAIN.into());
+            return Err(DeviceError::Unavailable { device: name, message, remedy });
+        }
         let limits = default_limits();
         let have = adapter.limits();
         if let Some((limit, need, found)) = too_small(&limits, &have) {
@@ -60,18 +79,22 @@ impl Context {
             message: format!("it cannot be opened: {reason}"),
             remedy: "see that no other program has it exclusively, choose another adapter, or use --device cpu".into(),
         })?;
-        let lost: Arc<Mutex<Option<String>>> = Arc::default();
-        let slot = lost.clone();
+        let broken = Broken::default();
+        let slot = broken.clone();
         device.set_device_lost_callback(move |_, message| {
             if let Ok(mut slot) = slot.lock() {
-                slot.get_or_insert(format!("the device was lost: {message}"));
+                slot.get_or_insert((Breakdown::Lost, message));
             }
         });
         // Errors outside of a scope must not abort the program: they end the next wait.
-        let slot = lost.clone();
+        let slot = broken.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let breakdown = match error {
+                wgpu::Error::OutOfMemory { .. } => Breakdown::OutOfMemory,
+                _ => Breakdown::Refused,
+            };
             if let Ok(mut slot) = slot.lock() {
-                slot.get_or_insert(error.to_string());
+                slot.get_or_insert((breakdown, error.to_string()));
             }
         }));
         let software = info.device_type == wgpu::DeviceType::Cpu;
@@ -79,17 +102,24 @@ impl Context {
         // LP_MAX_TGSI_LOOP_ITERATIONS). The rest is for loops that are not counted.
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
-        Ok(Context { device, queue, name, software, iterations, limits, cache, lost })
+        let stamps = Mutex::new(Stamps::new(&device, &queue));
+        Ok(Context { device, queue, name, software, iterations, limits, cache, care, stamps, broken })
     }
 
     /// How long a submission should take.
     pub fn target_seconds(&self) -> f64 {
-        TARGET_SECONDS[usize::from(self.software)]
+        TARGET_SECONDS[usize::from(self.software)] * self.care.haste()
     }
 
     /// An error of this device.
     pub fn error(&self, message: impl Into<String>, remedy: impl Into<String>) -> DeviceError {
         DeviceError::Failed { device: self.name.clone(), message: message.into(), remedy: remedy.into() }
+    }
+
+    /// The device broke down.
+    fn breakdown(&self, breakdown: Breakdown, message: impl Into<String>) -> DeviceError {
+        let remedy = if breakdown == Breakdown::OutOfMemory { LESS } else { AGAIN };
+        DeviceError::Broken { device: self.name.clone(), breakdown, message: message.into(), remedy: remedy.into() }
     }
 
     /// Runs something that makes resources; validation and memory errors come back as errors.
@@ -101,9 +131,10 @@ impl Context {
         let internal = wait(internal.pop());
         let (memory, validation) = (wait(memory.pop()), wait(validation.pop()));
         if let Some(error) = memory {
-            let remedy = "use a smaller batch (train.batch), a shorter window, or --device cpu";
-            return Err(self.error(format!("{what}: out of memory: {error}"), remedy));
+            return Err(self.breakdown(Breakdown::OutOfMemory, format!("{what}: {error}")));
         }
+        // What a lost device refuses says nothing of what was asked for.
+        self.alive()?;
         match validation.or(internal) {
             Some(error) => Err(self.error(format!("{what}: {error}"), "use --device cpu, and report this text")),
             None => Ok(made),
@@ -128,6 +159,9 @@ impl Context {
             let message = format!("{what} need {size} bytes, more than the limit {} = {} bytes", limit.0, limit.1);
             return Err(self.error(message, remedy));
         }
+        if fault::hit(Point::OutOfMemory) {
+            return Err(self.breakdown(Breakdown::OutOfMemory, format!("{what} need {size} bytes: a fault on purpose")));
+        }
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
         self.scoped(what, || self.device.create_buffer(&descriptor))
     }
@@ -138,40 +172,72 @@ impl Context {
         self.buffer(what, bytes, usage, remedy)
     }
 
+    /// Submits commands, with a stamp at their end that [`Context::download`] looks for.
+    pub fn submit(&self, mut encoder: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex, DeviceError> {
+        if self.stamps().full() {
+            self.download(&[])?;
+        }
+        let mut stamps = self.stamps();
+        stamps.mark(&mut encoder);
+        Ok(self.hand_over(&stamps, encoder))
+    }
+
+    fn stamps(&self) -> MutexGuard<'_, Stamps> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_over(&self, stamps: &Stamps, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        if fault::hit(Point::DeviceLost) {
+            self.device.destroy();
+        }
+        if fault::hit(Point::Validation) {
+            stamps.offend(&self.queue);
+        }
+        let commands = encoder.finish();
+        let vanishes = fault::hit(Point::SubmissionLost);
+        self.queue.submit((!vanishes).then_some(commands))
+    }
+
     /// Waits for a submission, or for everything submitted so far.
     pub fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), DeviceError> {
+        if fault::hit(Point::Hang) {
+            return Err(self.breakdown(Breakdown::Hung, "a fault on purpose"));
+        }
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
         self.alive()?;
+        let seconds = PATIENCE.as_secs();
         polled.map(|_| ()).map_err(|reason| {
-            self.error(
-                format!("it did not finish: {reason}"),
-                "use a smaller batch or fewer steps; a hung driver needs a restart; the checkpoint is intact",
+            self.breakdown(
+                Breakdown::Hung,
+                format!("no answer within {seconds} s: {reason}; a hung driver needs a restart"),
             )
         })
     }
 
     fn alive(&self) -> Result<(), DeviceError> {
-        match self.lost.lock().ok().and_then(|slot| slot.clone()) {
-            Some(message) => Err(self.error(
-                message,
-                "run the same command again: training continues from its checkpoint; if it happens again, use --device cpu",
-            )),
+        match self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some((breakdown, message)) => Err(self.breakdown(breakdown, message)),
             None => Ok(()),
         }
     }
 
-    /// Reads ranges of buffers back: the words of each, in order.
+    /// Reads ranges of buffers back: the words of each, in order. An error if any submission since the last download was not
+    /// done to its end.
     pub fn download(&self, ranges: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u32>>, DeviceError> {
         let total: u64 = ranges.iter().map(|(_, _, words)| words * 4).sum();
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.buffer("results", total, usage, "use fewer samples or steps at a time")?;
+        let mut stamps = self.stamps();
+        let bytes = total + stamps.bytes();
+        let staging = self.buffer("results", bytes, usage, "use fewer samples or steps at a time")?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut at = 0;
         for (buffer, offset, words) in ranges.iter().filter(|(_, _, words)| *words > 0) {
             encoder.copy_buffer_to_buffer(buffer, offset * 4, &staging, at, words * 4);
             at += words * 4;
         }
-        self.queue.submit([encoder.finish()]);
+        let expected = stamps.collect(&self.queue, &mut encoder, &staging, total);
+        self.hand_over(&stamps, encoder);
+        drop(stamps);
         let outcome: Arc<Mutex<Option<String>>> = Arc::default();
         let slot = outcome.clone();
         staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
@@ -181,14 +247,15 @@ impl Context {
         });
         self.wait_for(None)?;
         if let Some(reason) = outcome.lock().ok().and_then(|slot| slot.clone()) {
-            return Err(
-                self.error(format!("results cannot be read: {reason}"), "run the command again, or use --device cpu")
-            );
+            return Err(self.breakdown(Breakdown::Lost, format!("results cannot be read: {reason}")));
         }
-        let view = staging.get_mapped_range(..).map_err(|e| self.error(e.to_string(), "run the command again"))?;
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..total as usize]);
+        let view = staging.get_mapped_range(..).map_err(|e| self.breakdown(Breakdown::Lost, e.to_string()))?;
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..(bytes / 4 * 4) as usize]);
         drop(view);
-        let mut rest = words.as_slice();
+        let (mut rest, found) = words.split_at((total / 4) as usize);
+        if let Some(message) = expected.missing(found) {
+            return Err(self.breakdown(Breakdown::Undone, message));
+        }
         let mut parts = Vec::with_capacity(ranges.len());
         for (_, _, words) in ranges {
             let (part, tail) = rest.split_at(*words as usize);

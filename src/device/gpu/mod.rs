@@ -21,6 +21,7 @@ mod recording;
 mod rollout;
 mod seats;
 mod source;
+mod stamps;
 mod table;
 
 pub use adapters::{Adapter, adapters, has_hardware};
@@ -28,7 +29,7 @@ pub use peak::{PeakKind, PeakMeter};
 pub use source::{Schedule, Source};
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
-use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
+use super::{Care, Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::{Model, Observable};
 use context::Context;
 use kernel::Kernel;
@@ -45,7 +46,7 @@ pub struct Gpu {
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
 enum Engine {
-    Fused(Box<Fused>),
+    Fused(Arc<Fused>),
     Layers(Box<Layers>),
 }
 
@@ -95,15 +96,26 @@ impl Gpu {
     /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
     /// backend. `budget` limits activations, in bytes.
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
+        Gpu::open_with(Care::Usual, name, model, schedule, budget)
+    }
+
+    /// The same, with more care after a breakdown.
+    pub fn open_with(
+        care: Care,
+        name: &str,
+        model: &Model,
+        schedule: Option<Schedule>,
+        budget: usize,
+    ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        let context = Context::open(&adapter)?;
+        let context = Context::open(&adapter, care)?;
         if let Some(what) = unsupported(model) {
             return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
         let limit = context.limits.max_compute_workgroup_storage_size as usize;
         let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
             Choice::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
-            Choice::Fused(chosen) => Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?)),
+            Choice::Fused(chosen) => Engine::Fused(Arc::new(Fused::new(model, context, *chosen, budget)?)),
         };
         Ok(Gpu { engine })
     }
@@ -120,6 +132,11 @@ impl Gpu {
             Engine::Fused(fused) => fused.schedule,
             Engine::Layers(_) => Schedule::Layer,
         }
+    }
+
+    /// Name and backend of the adapter.
+    pub fn adapter(&self) -> &str {
+        &self.context().name
     }
 
     /// True if threads of the processor do the adapter's work.
@@ -330,7 +347,7 @@ impl Device for Gpu {
         }
     }
 
-    fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+    fn descent<'a>(&self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         // The kernel of the functional knows the base observables only.
         let base = self.model().objective.observables.len() == Observable::BASE.len();
         if !base || setup.objective.penalties.iter().any(|p| p.code().is_none()) {
@@ -338,7 +355,7 @@ impl Device for Gpu {
         }
         match &self.engine {
             Engine::Fused(fused) => {
-                Some(descent::ResidentDescent::new(fused, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+                Some(descent::ResidentDescent::new(fused.clone(), setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
             }
             // The host takes the steps.
             Engine::Layers(_) => None,

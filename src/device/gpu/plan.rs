@@ -30,6 +30,13 @@ pub struct Allowed {
     pub frames: usize,
     /// Workgroups of a dispatch.
     pub workgroups: usize,
+    /// A batch takes at most this part of the memory that the whole of it would take: 1, or more after a breakdown.
+    pub parts: usize,
+}
+
+/// What is left of `allowed` bytes where a batch shall take a part of the `whole`, but at least `least`.
+pub fn part_of(allowed: usize, whole: usize, parts: usize, least: usize) -> usize {
+    if parts <= 1 { allowed } else { allowed.min(whole.div_ceil(parts).max(least)) }
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -62,9 +69,13 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
         0 => usize::MAX,
         rows => bytes / 4 / rows / ALIGN * ALIGN,
     };
+    let part =
+        |bytes: usize, rows: usize, least: usize| part_of(bytes, 4 * whole * rows, allowed.parts, 4 * ALIGN * least);
+    let binding = part(allowed.binding, trail_rows, trail_rows);
+    let frames = part(allowed.frames, sizes.frame_before + sizes.horizon * sizes.frame, least_frame);
     let by_limit = [
-        (fits(trail_rows, allowed.binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
-        (fits(least_frame, allowed.frames), "activations of one interval", "the memory budget", least_frame),
+        (fits(trail_rows, binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
+        (fits(least_frame, frames), "activations of one interval", "the memory budget", least_frame),
         (
             allowed.workgroups.saturating_mul(sizes.group) / ALIGN * ALIGN,
             "workgroups",
@@ -81,7 +92,7 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     }
     let chunk = whole.min(most);
     let per_row = 4 * chunk;
-    let room = (allowed.frames / per_row).saturating_sub(sizes.frame_before);
+    let room = (frames / per_row).saturating_sub(sizes.frame_before);
     let segment = room.checked_div(sizes.frame).unwrap_or(sizes.horizon).clamp(1, sizes.horizon.max(1));
     Ok(Plan { chunk: chunk.min(sizes.samples), stride: chunk, segment })
 }
