@@ -9,9 +9,9 @@ use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
+use crate::store;
 use crate::study::{Stability, Study};
 use crate::train::TrainConfig;
-use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -96,10 +96,10 @@ fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static st
     };
     let mut lines = vec![("kernels", kernels.summary.clone())];
     if let Some(folder) = &arguments.wgsl {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        store::make_folder(folder)?;
         for source in &kernels.sources {
             let path = folder.join(format!("{}.wgsl", source.name));
-            std::fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
+            store::write(&path, source.text.as_bytes())?;
             lines.push(("kernels", format!("{} ({} lines)", path.display(), source.text.lines().count())));
         }
     }

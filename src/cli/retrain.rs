@@ -1,8 +1,9 @@
 //! The retrained landscape beside the adaptive one and that of a perfect correction: computed, drawn, tabulated.
 
 use super::Failure;
+use super::folder::write_json;
 use super::landscape_figures::{label, parameter};
-use super::pipeline::{Pipeline, make_folder, write_landscape};
+use super::pipeline::{Pipeline, write_landscape};
 use crate::model::Scale;
 use crate::program::Weights;
 use crate::report::{Comparison, Draw, Figure, HeatAxis, MarkKind, Section, Side, SpaceMark, Table, number};
@@ -46,7 +47,7 @@ impl Pipeline {
         let config = retrain.training(train, &axes);
         let members = config.population.members(config.seed, &self.model);
         eprintln!("retrained landscape: {} networks", members.len());
-        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"))?;
+        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"), &["landscape.retrain"])?;
         self.timings.push(("retrain".into(), start.elapsed().as_secs_f64()));
         let start = Instant::now();
         let (windows, most) = (self.test_windows(), self.landscape_trajectories());
@@ -80,12 +81,9 @@ impl Pipeline {
             adaptive: adaptive.landscape(objective, &criteria),
             minima,
         };
-        make_folder(&self.out)?;
         write_landscape(&self.out.join("landscape-retrained.npz"), &mut result.retrained)?;
         let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
-        let path = self.out.join("minima.json");
-        let text = serde_json::to_string_pretty(&result.json(&names))?;
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+        write_json(&self.out.join("minima.json"), &result.json(&names))?;
         for line in result.lines() {
             eprintln!("{line}");
         }

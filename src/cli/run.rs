@@ -3,10 +3,10 @@
 use super::Failure;
 use super::baselines::baselines;
 use super::figures::{Results, write_report};
+use super::folder::write_json;
 use super::forecast::print_forecasts;
 use super::pipeline::{Pipeline, StudyArguments, require_free};
 use crate::study::{Estimate, trained_estimates};
-use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -17,6 +17,9 @@ use std::path::PathBuf;
 pub struct RunArguments {
     #[command(flatten)]
     study: StudyArguments,
+    /// Train from the beginning and give up what an earlier run has reached in the folder of results.
+    #[arg(long)]
+    restart: bool,
 }
 
 /// One phase on an existing training.
@@ -33,6 +36,7 @@ pub struct PhaseArguments {
 /// The whole road.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut pipeline = Pipeline::open(&arguments.study)?;
+    pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     finish(&mut pipeline, trained, None)
 }
@@ -40,6 +44,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// Training only.
 pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
     let mut pipeline = Pipeline::open(&arguments.study)?;
+    pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     if let Some(last) = trained.history.last() {
         println!("loss {:.6e}", last.loss);
@@ -103,6 +108,7 @@ fn finish(
     trained: crate::train::Trained,
     weights: Option<&std::path::Path>,
 ) -> Result<(), Failure> {
+    pipeline.hold()?;
     let of_training = if weights.is_none() { pipeline.trained_estimates(&trained)? } else { Vec::new() };
     let weights = pipeline.chosen(&trained, weights)?;
     let (estimates, oracles) = estimates(pipeline, &weights, of_training)?;
@@ -184,7 +190,5 @@ fn save_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option
                 "oracle": oracle.as_ref().map(|o| named(pipeline, o)), "method": e.method })
         })
         .collect();
-    let path = pipeline.out.join("estimates.json");
-    let text = serde_json::to_string_pretty(&rows)?;
-    Ok(std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?)
+    write_json(&pipeline.out.join("estimates.json"), &rows)
 }

@@ -4,8 +4,8 @@
 //! deflated, and gives f64 in C order. Integers beyond 2⁵³ round. An array of another kind (text, objects, complex) is
 //! not an error until it is asked for, so that a file may carry notes.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar, WriteOptions, WriterBuilder};
@@ -13,6 +13,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::{DataError, present};
+use crate::store::{Beside, WriteError, write_with};
 
 /// A dense array in C order (the last axis varies fastest).
 #[derive(Debug, Clone, PartialEq)]
@@ -181,20 +182,12 @@ impl Arrays {
 
 /// Writes arrays to an `.npz` file, uncompressed, each as the number type given. The file appears only when it is whole:
 /// it is written beside its place and moved there.
-pub fn write_npz(path: &Path, arrays: &[(&str, &Array, Element)]) -> Result<(), DataError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let written = write_archive(partial, arrays).and_then(|()| fs::rename(partial, path));
-    written.map_err(|error| {
-        // The first error is the one to report; a leftover partial file is harmless.
-        let _ = fs::remove_file(partial);
-        DataError::write(path, error)
-    })
+pub fn write_npz(path: &Path, arrays: &[(&str, &Array, Element)]) -> Result<(), WriteError> {
+    write_with(path, |file| write_archive(file, arrays))
 }
 
-fn write_archive(path: &Path, arrays: &[(&str, &Array, Element)]) -> io::Result<()> {
-    let mut archive = ZipWriter::new(BufWriter::new(File::create(path)?));
+fn write_archive(file: &mut Beside, arrays: &[(&str, &Array, Element)]) -> io::Result<()> {
+    let mut archive = ZipWriter::new(file);
     for (name, array, element) in arrays {
         let stored = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
@@ -207,13 +200,15 @@ fn write_archive(path: &Path, arrays: &[(&str, &Array, Element)]) -> io::Result<
             Element::I32 => {
                 let whole = |&value: &f64| value as i32 as f64 == value;
                 if let Some(value) = array.values.iter().find(|value| !whole(value)) {
-                    return Err(io::Error::other(format!("array \"{name}\": {value} is not a 32-bit integer")));
+                    let problem = format!("array \"{name}\": {value} is not a 32-bit integer");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
                 encode(shape, array.values.iter().map(|&value| value as i32), out)?;
             }
         }
     }
-    archive.finish()?.into_inner().map_err(|error| error.into_error())?.sync_all()
+    archive.finish()?;
+    Ok(())
 }
 
 fn encode<T>(shape: &[usize], values: impl Iterator<Item = T>, out: impl io::Write) -> io::Result<()>

@@ -27,6 +27,11 @@ pub trait Device: Send + Sync {
     /// What runs, for logs and reports: `cpu f32, 2 threads`.
     fn description(&self) -> String;
 
+    /// The driver of an adapter and its version.
+    fn driver(&self) -> Option<&str> {
+        None
+    }
+
     /// The model it was opened with.
     fn model(&self) -> &Model;
 

@@ -55,6 +55,7 @@ pub struct Recovering {
 struct Shared {
     model: Model,
     description: String,
+    driver: Option<String>,
     open: Box<Open>,
     state: Mutex<State>,
 }
@@ -75,9 +76,10 @@ impl Recovering {
         model: &Model,
         open: impl Fn(Care) -> Result<Arc<dyn Device>, DeviceError> + Send + Sync + 'static,
     ) -> Recovering {
-        let description = device.description();
+        let (description, driver) = (device.description(), device.driver().map(String::from));
         let state = State { device: Some(device), care: Care::Usual, opened: 0, recoveries: Vec::new() };
-        let shared = Shared { model: model.clone(), description, open: Box::new(open), state: Mutex::new(state) };
+        let shared =
+            Shared { model: model.clone(), description, driver, open: Box::new(open), state: Mutex::new(state) };
         Recovering { shared: Arc::new(shared) }
     }
 }
@@ -157,6 +159,10 @@ fn first_line(error: &DeviceError) -> String {
 impl Device for Recovering {
     fn description(&self) -> String {
         self.shared.description.clone()
+    }
+
+    fn driver(&self) -> Option<&str> {
+        self.shared.driver.as_deref()
     }
 
     fn model(&self) -> &Model {

@@ -20,6 +20,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 
 /// The same for a file that is written piece by piece.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut Beside) -> io::Result<()>) -> Result<(), WriteError> {
+    write_beside(path, None, fill)
+}
+
+/// Writes a file and keeps the one that was there as `previous`.
+pub fn write_keeping(path: &Path, previous: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_beside(path, Some(previous), |file| file.write_all(bytes))
+}
+
+fn write_beside(
+    path: &Path,
+    previous: Option<&Path>,
+    fill: impl FnOnce(&mut Beside) -> io::Result<()>,
+) -> Result<(), WriteError> {
     let failed = |reason| WriteError::write(path, reason);
     // What is neither file nor folder, such as a pipe, has no old content and cannot be replaced.
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -31,7 +44,7 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut Beside) -> io::Result<()>)
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let (file, part) = create(&place).map_err(failed)?;
     let mut beside = Beside::new(file);
-    let placed = fill(&mut beside).and_then(|()| beside.place(&part, &place));
+    let placed = fill(&mut beside).and_then(|()| beside.place(&part, &place, previous));
     placed.map_err(|reason| {
         // The first error is the one to report.
         let _ = fs::remove_file(&part);
@@ -52,11 +65,14 @@ impl Beside {
     }
 
     /// Makes the file durable and moves it to its place; it stays locked until it is there.
-    fn place(mut self, part: &Path, place: &Path) -> io::Result<()> {
+    fn place(mut self, part: &Path, place: &Path, previous: Option<&Path>) -> io::Result<()> {
         self.file.flush()?;
         fault::fail(Point::Sync, ErrorKind::Other)?;
         self.file.get_ref().sync_all()?;
         fault::die(Point::DieBeforeRename);
+        if let Some(previous) = previous {
+            keep(place, previous)?;
+        }
         fault::fail(Point::Rename, ErrorKind::PermissionDenied)?;
         fs::rename(part, place)?;
         fault::die(Point::DieAfterRename);
@@ -83,6 +99,18 @@ impl Seek for Beside {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.file.seek(position)
     }
+}
+
+/// Gives the file at `place` a second name; it loses the first where the file system has no links.
+fn keep(place: &Path, previous: &Path) -> io::Result<()> {
+    if !place.exists() {
+        return Ok(());
+    }
+    match fs::remove_file(previous) {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(reason),
+        _ => {}
+    }
+    fs::hard_link(place, previous).or_else(|_| fs::rename(place, previous))
 }
 
 /// Makes a folder and those above it.

@@ -32,9 +32,11 @@ fn remedy(reason: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "free space and give the same command again; what was there before is intact"
         }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a folder that you may write to",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "choose a folder that you may write to, with --out or --output"
+        }
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => {
-            "choose a place in a folder that exists, and where no folder or file of another kind is in the way"
+            "choose a folder that exists, with --out or --output, where nothing of another kind is in the way"
         }
         // Said by whoever fills the file.
         ErrorKind::InvalidData => "correct the value; what was there before is intact",

@@ -28,7 +28,7 @@ pub enum LockError {
 /// A folder of results that no other process works in, until this is dropped.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
 }
 
 impl RunLock {
@@ -54,7 +54,14 @@ impl RunLock {
             Err(TryLockError::Error(reason)) => return Err(failed(reason)),
         }
         file.set_len(0).and_then(|()| file.write_all(owner().as_bytes())).map_err(failed)?;
-        Ok(RunLock { _file: file })
+        Ok(RunLock { file })
+    }
+}
+
+impl Drop for RunLock {
+    /// A child process that is just being born may hold a copy of the file, so that closing it is not enough.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 

@@ -41,6 +41,7 @@ impl TrainConfig {
             .or_else(|| whole("batch", self.batch))
             .or_else(|| whole("draws", self.draws))
             .or_else(|| whole("checkpoint_every", self.checkpoint_every))
+            .or_else(|| not_negative("checkpoint_seconds", self.checkpoint_seconds))
             .or_else(|| positive("rate[0]", self.rate[0]))
             .or_else(|| positive("rate[1]", self.rate[1]))
             .or_else(|| positive("epsilon", self.epsilon))

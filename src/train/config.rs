@@ -34,8 +34,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Stop after this many epochs without a better validation loss; 0 to run all epochs.
     pub patience: usize,
-    /// Save a checkpoint every this many epochs.
+    /// Save a checkpoint every this many epochs,
     pub checkpoint_every: usize,
+    /// and at the end of an epoch when so many seconds have passed since the last one.
+    pub checkpoint_seconds: f64,
     /// Use the weights of the best validation loss rather than the last.
     pub keep_best: bool,
     /// Whether θ is drawn or trained, and on what.
@@ -71,6 +73,7 @@ impl Default for TrainConfig {
             seed: 0,
             patience: 0,
             checkpoint_every: 10,
+            checkpoint_seconds: 60.0,
             keep_best: false,
             mode: Mode::Adaptive,
             draw: Draw::Random,

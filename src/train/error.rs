@@ -1,6 +1,6 @@
 //! Why training stopped with an error.
 
-use super::checkpoint::CheckpointError;
+use super::checkpoint_error::CheckpointError;
 use crate::device::DeviceError;
 
 /// Why training stopped with an error.

@@ -4,6 +4,7 @@
 mod batch;
 mod check;
 mod checkpoint;
+mod checkpoint_error;
 mod config;
 mod error;
 mod metrics;
@@ -17,7 +18,7 @@ mod step;
 mod training;
 mod transductive;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint_error::CheckpointError;
 pub use config::TrainConfig;
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, MemberMetrics};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// All that continuing a training run needs. Random numbers are functions of (seed, step), so counters suffice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Fingerprint of the study that it belongs to.
+    /// What tells the run that it belongs to from others; see [`Checkpoint::load_of`].
     pub study: String,
     /// Epochs done.
     pub epoch: usize,
@@ -62,16 +62,6 @@ impl MemberState {
             Some(Ended::Diverged(reason)) => Some(reason),
             _ => None,
         }
-    }
-
-    /// The state of the only member of a run without λ after these epochs.
-    pub(super) fn after(history: &[EpochMetrics]) -> MemberState {
-        let losses = history.iter().filter_map(|m| m.validation.map(|v| (m.epoch, v)));
-        let better = |best: Option<(usize, f64)>, (epoch, v): (usize, f64)| match best {
-            Some((_, least)) if v.is_nan() || v >= least => best,
-            _ => Some((epoch, v)),
-        };
-        MemberState { best: losses.fold(None, better), ..MemberState::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use super::batch::{Crew, check_group};
+use super::checkpoint_error::CheckpointError;
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::metrics::{EpochMetrics, MemberMetrics, Totals, mean};
@@ -12,6 +13,7 @@ use crate::device::{Descent, DescentState, Device, Trajectories};
 use crate::model::Objective;
 use crate::rng::{Purpose, Stream};
 use std::path::Path;
+use std::time::Instant;
 
 /// A training run.
 pub struct Training<'a> {
@@ -27,17 +29,24 @@ pub struct Training<'a> {
     pub validation: Option<&'a Trajectories>,
     /// Keep weights and moments in f32.
     pub single: bool,
-    /// Where the checkpoint is kept, and the fingerprint of the study.
+    /// Where the checkpoint is kept, and what tells this run from others; see [`Checkpoint::load_of`].
     pub checkpoint: Option<(&'a Path, &'a str)>,
 }
 
 impl Training<'_> {
-    /// Runs to the end, or until `proceed` returns false; it sees every finished epoch.
-    pub fn run(&self, mut proceed: impl FnMut(&EpochMetrics) -> bool) -> Result<Trained, TrainError> {
+    /// Runs from the checkpoint, if there is one, to the end, or until `proceed` returns false; it sees every finished epoch.
+    pub fn run(&self, proceed: impl FnMut(&EpochMetrics) -> bool) -> Result<Trained, TrainError> {
+        self.run_from(self.resume()?, proceed)
+    }
+
+    /// The same from a state that [`Training::resume`] gave; from the beginning without one.
+    pub fn run_from(
+        &self,
+        state: Option<Checkpoint>,
+        mut proceed: impl FnMut(&EpochMetrics) -> bool,
+    ) -> Result<Trained, TrainError> {
+        self.check()?;
         let (model, config) = (self.device.model(), self.config);
-        if let Some((message, remedy)) = config.problem().or_else(|| config.conflict(model, self.objective)) {
-            return Err(TrainError::Setting { message, remedy });
-        }
         let crew = Crew {
             model,
             config,
@@ -45,35 +54,50 @@ impl Training<'_> {
             parameters: Parameters::new(model, config, self.single),
         };
         let study = self.checkpoint.map_or(String::new(), |(_, s)| s.to_string());
-        let mut state = self
-            .resume(&crew)?
-            .unwrap_or_else(|| Checkpoint::begin(study, model, config, &crew.members, &crew.parameters, self.single));
+        let begin = || Checkpoint::begin(study, model, config, &crew.members, &crew.parameters, self.single);
+        let mut state = state.unwrap_or_else(begin);
+        state.optimiser.single = self.single;
+        state.theta_optimiser.single = self.single;
         let mut interrupted = false;
         let mut resident = self.resident(&crew, &state)?;
         let goes_on = |state: &Checkpoint| state.epoch < config.epochs && !state.training().is_empty();
+        let mut saved = Instant::now();
         while goes_on(&state) && !interrupted {
             let metrics = self.epoch(&crew, &mut state, resident.as_deref_mut())?;
             interrupted = !proceed(&metrics);
             state.history.push(metrics);
             state.epoch += 1;
-            let due = !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
+            let late = saved.elapsed().as_secs_f64() >= config.checkpoint_seconds;
+            let due = late || !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
             if let (Some((path, _)), true) = (self.checkpoint, due) {
                 state.save(path)?;
+                saved = Instant::now();
             }
         }
         interrupted &= state.epoch < config.epochs;
         Ok(Trained { interrupted, ..state.trained(model, config) })
     }
 
-    /// The checkpoint, if there is one of this very study.
-    fn resume(&self, crew: &Crew) -> Result<Option<Checkpoint>, TrainError> {
+    /// Refuses settings that do not fit together or the model.
+    fn check(&self) -> Result<(), TrainError> {
+        let conflict = || self.config.conflict(self.device.model(), self.objective);
+        let problem = self.config.problem().or_else(conflict);
+        problem.map_or(Ok(()), |(message, remedy)| Err(TrainError::Setting { message, remedy }))
+    }
+
+    /// The state in the checkpoint, if there is one; an error if that is of another run.
+    pub fn resume(&self) -> Result<Option<Checkpoint>, TrainError> {
+        self.check()?;
         let Some((path, study)) = self.checkpoint else { return Ok(None) };
-        let (members, each) = (crew.members.len(), crew.model.weights.per_member());
-        let fits = |c: &Checkpoint| {
-            let counts = [c.members.len(), c.weights.values.len(), c.theta.len()];
-            c.study == study && counts == [members, members * each, members * crew.parameters.len()]
-        };
-        Ok(Checkpoint::load(path)?.filter(fits))
+        let found = Checkpoint::load_of(path, study)?;
+        let (model, config) = (self.device.model(), self.config);
+        let (members, each) = (config.population.members(config.seed, model).len(), model.weights.per_member());
+        let counts = [members, members * each, members * Parameters::new(model, config, self.single).len()];
+        if found.as_ref().is_some_and(|c| [c.members.len(), c.weights.values.len(), c.theta.len()] != counts) {
+            let differ = "the sizes of its arrays".into();
+            return Err(CheckpointError::OtherRun { path: path.into(), differ }.into());
+        }
+        Ok(found)
     }
 
     /// Training on the device, where it can do that by itself: the weights of one member, θ drawn at random.
@@ -103,7 +127,7 @@ impl Training<'_> {
         resident: Option<&mut (dyn Descent + '_)>,
     ) -> Result<EpochMetrics, TrainError> {
         let config = self.config;
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let pace = Pace::of(config, state.epoch, &state.weights);
         let mut totals = vec![Totals::new(self.objective.penalties.len()); crew.members.len()];
         let orders: Vec<Vec<u32>> = (crew.members.iter())

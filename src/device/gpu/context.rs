@@ -1,6 +1,6 @@
 //! An opened adapter: device and queue, buffers, uploads, downloads, and every error turned into one of ours.
 
-use super::adapters::wait;
+use super::adapters::{driver, wait};
 use super::cache::DiskCache;
 use super::stamps::Stamps;
 use crate::device::{Breakdown, Care, DeviceError};
@@ -25,6 +25,8 @@ pub struct Context {
     pub queue: wgpu::Queue,
     /// Name and backend, for messages.
     pub name: String,
+    /// Driver and its version.
+    pub driver: String,
     /// True if threads of the processor do the work.
     pub software: bool,
     /// Loop iterations that a thread may take in one dispatch, where the driver ends loops by itself.
@@ -58,6 +60,7 @@ impl Context {
             let (message, remedy) = ("it cannot be opened: a fault on purpose".into(), AGAIN.into());
             return Err(DeviceError::Unavailable { device: name, message, remedy });
         }
+        let driver = driver(&info);
         let limits = default_limits();
         let have = adapter.limits();
         if let Some((limit, need, found)) = too_small(&limits, &have) {
@@ -103,7 +106,7 @@ impl Context {
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
         let stamps = Mutex::new(Stamps::new(&device, &queue));
-        Ok(Context { device, queue, name, software, iterations, limits, cache, care, stamps, broken })
+        Ok(Context { device, queue, name, driver, software, iterations, limits, cache, care, stamps, broken })
     }
 
     /// How long a submission should take.

@@ -308,6 +308,10 @@ impl Device for Gpu {
         format!("gpu f32, {}{software}, schedule {}", self.context().name, self.schedule().name())
     }
 
+    fn driver(&self) -> Option<&str> {
+        Some(&self.context().driver)
+    }
+
     fn model(&self) -> &Model {
         match &self.engine {
             Engine::Fused(fused) => &fused.model,
