@@ -111,6 +111,8 @@ pub enum StatusCode {
     NonFiniteState = 1,
     /// The states are finite but a derivative is not.
     NonFiniteAdjoint = 2,
+    /// The states are finite but the loss or an observable of a penalty is not.
+    NonFiniteSum = 3,
 }
 
 /// Status of one trajectory.
@@ -118,7 +120,7 @@ pub enum StatusCode {
 pub struct Status {
     /// What happened.
     pub code: StatusCode,
-    /// First bad interval (its end is the first bad state).
+    /// First bad interval (its end is the first bad state); of sums the last one.
     pub step: u32,
 }
 
@@ -136,6 +138,27 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Notes the samples whose states are finite and whose sums are not, where the job's objective counts these.
+    pub(super) fn with_sums_checked(mut self, job: &Job) -> Evaluation {
+        let last = job.trajectories.steps.saturating_sub(1) as u32;
+        for (status, sums) in self.status.iter_mut().zip(&self.sums) {
+            if status.code == StatusCode::Ok && job.objective.is_spoilt_by(sums) {
+                *status = Status { code: StatusCode::NonFiniteSum, step: last };
+            }
+        }
+        self
+    }
+
+    /// Takes failed samples out of the objective of a job without pairs of points: their sums become 0.
+    pub fn leave_out_failures(&mut self, job: &Job) {
+        for (sums, status) in self.sums.iter_mut().zip(&self.status) {
+            if status.code != StatusCode::Ok {
+                *sums = Sums::default();
+            }
+        }
+        self.terms = reduce(job, job.objective, &self.sums, &self.points).0;
+    }
+
     /// Number of trajectories that did not end well.
     pub fn failures(&self) -> usize {
         self.status.iter().filter(|s| s.code != StatusCode::Ok).count()
@@ -213,6 +236,7 @@ pub fn describe_failures(model: &Model, job: &Job, status: &[Status], most: usiz
         .map(|&i| {
             let what = match status[i].code {
                 StatusCode::NonFiniteAdjoint => "its derivative is not finite",
+                StatusCode::NonFiniteSum => "its loss or a penalty is not finite, though its states are",
                 _ => "its state is not finite",
             };
             let theta: Vec<String> = model

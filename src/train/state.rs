@@ -5,6 +5,7 @@ use super::metrics::{EpochMetrics, MemberMetrics};
 use super::optimiser::AdamW;
 use super::parameters::Parameters;
 use super::population::Member;
+use crate::device::DescentState;
 use crate::model::{Model, initialise};
 use crate::program::Weights;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,24 @@ impl Checkpoint {
             theta,
             members: vec![member; members.len()],
             history: Vec::new(),
+        }
+    }
+
+    /// The same without its history, which only grows.
+    pub(super) fn without_history(&mut self) -> Checkpoint {
+        let history = std::mem::take(&mut self.history);
+        let copy = self.clone();
+        self.history = history;
+        copy
+    }
+
+    /// What a device needs to take the steps of the only member by itself.
+    pub(super) fn descent(&self) -> DescentState {
+        DescentState {
+            weights: self.weights.values.clone(),
+            first: self.optimiser.first.clone(),
+            second: self.optimiser.second.clone(),
+            steps: self.optimiser.steps,
         }
     }
 

@@ -120,6 +120,8 @@ impl<'a> ResidentDescent<'a> {
             objective: value(report[1]),
             norm: value(report[2]),
             penalties: report[3..].iter().map(|w| value(*w)).collect(),
+            failed: 0,
+            failure: None,
         });
         self.steps += good as u64;
         Ok(Steps { reports: reports.collect(), halted })

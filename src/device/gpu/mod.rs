@@ -1,8 +1,8 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
 //! `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits
-//! them; `job` answers the device's calls, `descent` keeps training on the adapter.
+//! `context`, `transfer`, `stamps`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its
+//! passes, `recording` submits them; `job` answers the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
 mod cache;
@@ -23,6 +23,7 @@ mod seats;
 mod source;
 mod stamps;
 mod table;
+mod transfer;
 
 pub use adapters::{Adapter, adapters, has_hardware};
 pub use peak::{PeakKind, PeakMeter};
@@ -323,18 +324,16 @@ impl Device for Gpu {
         let (sums, status, states, predictions) = self.run_forward(job, true)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
         let parameters = Vec::new();
-        Ok(Rollout {
-            states,
-            parameters,
-            predictions,
-            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
-        })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        let evaluation = evaluation.with_sums_checked(job);
+        Ok(Rollout { states, parameters, predictions, evaluation })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
         let (sums, status, _, _) = self.run_forward(job, false)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
-        Ok(Evaluation { terms, sums, status, points: Vec::new() })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        Ok(evaluation.with_sums_checked(job))
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
