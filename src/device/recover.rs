@@ -124,7 +124,7 @@ impl Shared {
         state.device = None;
         let what = first_line(error);
         if state.opened >= MOST {
-            return Err(self.broken(breakdown, format!("for the {}th time: {what}", MOST + 1)));
+            return Err(self.broken(breakdown, format!("for the {}th time: {}", MOST + 1, words(error))));
         }
         state.care = state.care.most(Care::after(breakdown));
         let how = match state.care {
@@ -133,7 +133,7 @@ impl Shared {
         };
         tracing::warn!("{what}; the device is opened anew to do the work again");
         let device = (self.open)(state.care).map_err(|reason| {
-            self.broken(breakdown, format!("{what}; it could not be opened again: {}", first_line(&reason)))
+            self.broken(breakdown, format!("{}; it could not be opened again: {}", words(error), first_line(&reason)))
         })?;
         state.opened += 1;
         state.recoveries.push(format!("{what}; {how}"));
@@ -146,8 +146,16 @@ impl Shared {
         let Some(breakdown) = second.breakdown() else { return second };
         // The recovery was none.
         self.state().recoveries.pop();
-        let (first, second) = (first_line(first), first_line(&second));
-        self.broken(breakdown, format!("twice at the same work: {first}; opened anew: {second}"))
+        let (first, second) = (words(first), words(&second));
+        self.broken(breakdown, format!("twice at the same work: {first}; opened anew, {second}"))
+    }
+}
+
+/// A breakdown without the device and the remedy.
+fn words(error: &DeviceError) -> String {
+    match error {
+        DeviceError::Broken { breakdown, message, .. } => format!("{breakdown}: {message}"),
+        other => first_line(other),
     }
 }
 

@@ -114,7 +114,7 @@ fn a_failure_at_any_stage_in_any_direction_leaves_the_neighbours_their_bits() {
 fn training(failures: Failures) -> Run {
     let toml = "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0]\n[net.g]\nkind = \"mlp\"\nhidden = [8]\n\
                 [solver]\nmethod = \"rk4\"\ndt = 0.2\n[[penalty]]\nkind = \"orthogonality\"\nweight = 0.01\n";
-    let wgsl = SPRING.replace("-theta.k * s.x", "-theta.k * s.x * sqrt(1.9 - theta.k) / sqrt(1.9 - theta.k)");
+    let wgsl = SPRING.replace("-theta.k * s.x", "-theta.k * s.x * (1.0 + 1e-6 * sqrt(1.8 - theta.k))");
     Run::of(model(toml, &wgsl), TrainConfig { failures, epochs: 4, ..settings() })
 }
 
@@ -133,7 +133,7 @@ fn training_leaves_failures_out_and_counts_them_on_every_device() {
         let failed: Vec<usize> = cpu.history.iter().map(|m| m.failed).collect();
         assert!(failed.iter().sum::<usize>() > 3 && cpu.history[0].validation_failed > 0, "{failed:?}");
         let first = cpu.history.iter().find_map(|m| m.failure.as_ref()).expect("a description");
-        assert!(first.contains("trajectory ") && first.contains("k = 1.9") && first.contains("step 0"), "{first}");
+        assert!(first.contains("trajectory ") && first.contains("k = 1.") && first.contains("step 0"), "{first}");
         assert!(cpu.last.values.iter().all(|w| w.is_finite()));
         for schedule in ALL {
             let name = schedule.name();

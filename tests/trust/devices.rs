@@ -76,7 +76,7 @@ fn what_breaks_down_twice_stops_and_the_same_command_goes_on() {
     let (code, err) = small.on_adapter("whole", "", &[]);
     assert_eq!(code, 0, "{err}");
     let faults =
-        ["device-lost:30+", "submission-lost:30+", "hang:30+", "validation:30+", "device-lost:30,adapter-gone:2"];
+        ["device-lost:12+", "submission-lost:12+", "hang:12+", "validation:12+", "device-lost:12,adapter-gone:2"];
     for (i, fault) in faults.into_iter().enumerate() {
         let out = format!("out-{i}");
         let (code, err) = small.on_adapter(&out, fault, &["--set", "train.checkpoint_every=100"]);

@@ -83,6 +83,7 @@ impl Context {
         let slot = broken.clone();
         device.set_device_lost_callback(move |_, message| {
             if let Ok(mut slot) = slot.lock() {
+                let message = if message.is_empty() { "the driver gives no reason".into() } else { message };
                 slot.get_or_insert((Breakdown::Lost, message));
             }
         });

@@ -30,13 +30,13 @@ pub struct Allowed {
     pub frames: usize,
     /// Workgroups of a dispatch.
     pub workgroups: usize,
-    /// A batch takes at most this part of the memory that the whole of it would take: 1, or more after a breakdown.
+    /// A batch takes at most this part of the memory that it would take otherwise: 1, or more after a breakdown.
     pub parts: usize,
 }
 
-/// What is left of `allowed` bytes where a batch shall take a part of the `whole`, but at least `least`.
+/// What is left of `allowed` bytes for a batch that would take `whole` and shall take a part of it, but at least `least`.
 pub fn part_of(allowed: usize, whole: usize, parts: usize, least: usize) -> usize {
-    if parts <= 1 { allowed } else { allowed.min(whole.div_ceil(parts).max(least)) }
+    if parts <= 1 { allowed } else { allowed.min(allowed.min(whole).div_ceil(parts).max(least)) }
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -144,7 +144,27 @@ mod tests {
 
     const SIZES: Sizes =
         Sizes { samples: 4096, horizon: 10, trail: 5, states: 2, frame: 4000, frame_before: 0, group: 8 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535 };
+    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, parts: 1 };
+
+    #[test]
+    fn a_part_of_the_memory_makes_smaller_tiles_down_to_the_smallest() {
+        let bytes = |sizes: &Sizes, plan: &Plan| 4 * plan.stride * (sizes.frame_before + plan.segment * sizes.frame);
+        for (samples, horizon) in [(1000, 10), (1000, 1), (10, 10), (1, 1)] {
+            let sizes = Sizes { samples, horizon, ..SIZES };
+            let whole = plan(&sizes, &ALLOWED).unwrap();
+            let half = plan(&sizes, &Allowed { parts: 2, ..ALLOWED }).unwrap();
+            if whole.stride > ALIGN || whole.segment > 1 {
+                let parts = (bytes(&sizes, &half), bytes(&sizes, &whole));
+                assert!(
+                    2 * parts.0 <= parts.1 + 8 * ALIGN * (sizes.frame + sizes.frame_before),
+                    "{half:?} of {whole:?}"
+                );
+                assert!(parts.0 < parts.1, "{half:?} of {whole:?}");
+            } else {
+                assert_eq!(half, whole);
+            }
+        }
+    }
 
     #[test]
     fn a_small_batch_is_held_whole() {

@@ -29,7 +29,7 @@ pub struct Allowed {
     pub binding: usize,
     /// Activations, and states for the host: the budget of the device.
     pub frames: usize,
-    /// A batch takes at most this part of the memory that the whole of it would take: 1, or more after a breakdown.
+    /// A batch takes at most this part of the memory that it would take otherwise: 1, or more after a breakdown.
     pub parts: usize,
 }
 
