@@ -1,6 +1,8 @@
 //! The CPU device: bits that depend on nothing they should not, checkpoint plans, groups, members, divergence, orders.
 
 mod common;
+#[path = "device/recovery.rs"]
+mod recovery;
 use common::{Case, Tolerance, assert_close, model};
 use greybox::device::{Device, Job, Start, StatusCode, Wanted, cpu::Cpu};
 use greybox::model::Model;

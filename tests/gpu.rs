@@ -12,6 +12,8 @@ mod common;
 mod compositions;
 #[path = "gpu/errors.rs"]
 mod errors;
+#[path = "gpu/failures.rs"]
+mod failures;
 #[path = "gpu/goldens.rs"]
 mod goldens;
 #[path = "gpu/invariants.rs"]

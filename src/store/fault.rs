@@ -30,6 +30,12 @@ points! {
     DieWriting = "die-writing": "The process dies when half of a file is written.",
     DieBeforeRename = "die-before-rename": "The process dies when a file is written, but not yet in its place.",
     DieAfterRename = "die-after-rename": "The process dies when a file has just got its place.",
+    AdapterGone = "adapter-gone": "A graphics adapter cannot be opened.",
+    DeviceLost = "device-lost": "The driver loses the device before a submission.",
+    OutOfMemory = "out-of-memory": "A device has no memory for a buffer.",
+    Validation = "validation": "An operation that the device refuses goes before a submission.",
+    SubmissionLost = "submission-lost": "A submission vanishes without a word.",
+    Hang = "hang": "A device does not come to an end within its time.",
 }
 
 /// A setting of `GREYBOX_FAULT` that is not understood.

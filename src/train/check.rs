@@ -1,6 +1,7 @@
 //! What is wrong with the settings of `[train]`, and the remedy: by themselves, and for a model.
 
 use super::config::TrainConfig;
+use super::failures::Failures;
 use super::mode::{Mode, stage_problem};
 use super::parameters::has_box;
 use super::prior::Draw;
@@ -56,6 +57,7 @@ impl TrainConfig {
             .or_else(|| positive("rate[0]", self.rate[0]))
             .or_else(|| positive("rate[1]", self.rate[1]))
             .or_else(|| positive("epsilon", self.epsilon))
+            .or_else(|| not_negative("failure_loss", self.failure_loss))
             .or_else(|| not_negative("weight_decay", self.weight_decay))
             .or_else(|| not_negative("clip_value", self.clip_value))
             .or_else(|| not_negative("clip_norm", self.clip_norm))
@@ -151,6 +153,10 @@ impl TrainConfig {
         }
         if !self.population.weights.is_empty() && !weighted {
             return Some(("train.population.weights: no penalty has a weight to multiply".into(), weigh()));
+        }
+        if self.failures != Failures::Error && objective.counts_pairs() {
+            let message = "train.failures: a penalty made of pairs of points needs every trajectory";
+            return Some((message.into(), "use train.failures = \"error\", or other penalties".into()));
         }
         if self.draw.most_parameters() < model.theta.len() {
             let message = format!("train.draw: a Sobol sequence has {} dimensions", self.draw.most_parameters());

@@ -5,6 +5,7 @@ use super::metrics::{EpochMetrics, MemberMetrics};
 use super::optimiser::AdamW;
 use super::parameters::Parameters;
 use super::population::Member;
+use crate::device::DescentState;
 use crate::model::{Model, initialise};
 use crate::program::Weights;
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,24 @@ impl Checkpoint {
             .or_else(|| alike("theta_first_moment", self.theta_optimiser.first.len(), "theta", theta))
             .or_else(|| alike("theta_second_moment", self.theta_optimiser.second.len(), "theta", theta))
             .or_else(|| alike("history", self.history.len(), "epoch", self.epoch))
+    }
+
+    /// The same without its history, which only grows.
+    pub(super) fn without_history(&mut self) -> Checkpoint {
+        let history = std::mem::take(&mut self.history);
+        let copy = self.clone();
+        self.history = history;
+        copy
+    }
+
+    /// What a device needs to take the steps of the only member by itself.
+    pub(super) fn descent(&self) -> DescentState {
+        DescentState {
+            weights: self.weights.values.clone(),
+            first: self.optimiser.first.clone(),
+            second: self.optimiser.second.clone(),
+            steps: self.optimiser.steps,
+        }
     }
 
     /// Members that still train.

@@ -246,7 +246,7 @@ impl<'a, T: Vector> Pass<'a, T> {
             out.start.extend(result.start);
             evaluation.status.extend(result.status);
         }
-        out.evaluation = evaluation;
+        out.evaluation = evaluation.with_sums_checked(self.setting.job);
         out
     }
 }

@@ -202,7 +202,8 @@ impl Forward {
 
     fn evaluation(self, job: &Job) -> Evaluation {
         let (terms, _) = reduce(job, job.objective, &self.sums, &self.points);
-        Evaluation { terms, sums: self.sums, status: self.status, points: self.points }
+        let evaluation = Evaluation { terms, sums: self.sums, status: self.status, points: self.points };
+        evaluation.with_sums_checked(job)
     }
 }
 

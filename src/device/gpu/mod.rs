@@ -1,8 +1,8 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
 //! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
-//! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `kernel`,
-//! `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits them; `job` answers
+//! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `transfer`,
+//! `stamps`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits them; `job` answers
 //! the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
@@ -24,19 +24,21 @@ mod recording;
 mod rollout;
 mod seats;
 mod source;
+mod stamps;
 mod table;
+mod transfer;
 mod tuning;
 
 pub use adapters::{Adapter, adapters, has_hardware};
+pub use chosen::Chosen;
 pub use peak::{PeakKind, PeakMeter};
 pub use source::{Schedule, Source};
 pub use tuning::Tuning;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
-use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
+use super::{Care, Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::{Model, Observable};
 use choice::{Choice, FusedLayout, LaidOut, lay_out_wanted};
-use chosen::Chosen;
 use context::Context;
 use kernel::Kernel;
 use layer::Layers;
@@ -53,7 +55,7 @@ pub struct Gpu {
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
 enum Engine {
-    Fused(Box<Fused>),
+    Fused(Arc<Fused>),
     Layers(Box<Layers>),
 }
 
@@ -112,12 +114,31 @@ impl Gpu {
         tuning: &Tuning,
     ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        tuning.open(model, schedule, &adapter.get_info(), &|choice| Gpu::on(&adapter, model, choice, budget))
+        let on = |choice| Gpu::on(&adapter, Care::Usual, model, choice, budget);
+        tuning.open(model, schedule, &adapter.get_info(), &on)
+    }
+
+    /// Opens an adapter anew after a breakdown, as it was chosen before, with more care.
+    pub fn open_anew(
+        care: Care,
+        name: &str,
+        model: &Model,
+        budget: usize,
+        chosen: &Chosen,
+    ) -> Result<Gpu, DeviceError> {
+        let gpu = Gpu::on(&adapters::choose(name)?, care, model, Some(chosen.choice), budget)?;
+        Ok(gpu.because(chosen.reason.clone()))
     }
 
     /// Opens an adapter for a choice, or for that by the widths.
-    fn on(adapter: &wgpu::Adapter, model: &Model, wanted: Option<Choice>, budget: usize) -> Result<Gpu, DeviceError> {
-        let context = Context::open(adapter)?;
+    fn on(
+        adapter: &wgpu::Adapter,
+        care: Care,
+        model: &Model,
+        wanted: Option<Choice>,
+        budget: usize,
+    ) -> Result<Gpu, DeviceError> {
+        let context = Context::open(adapter, care)?;
         if let Some(what) = unsupported(model) {
             return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
@@ -126,7 +147,7 @@ impl Gpu {
             lay_out_wanted(model, wanted, limit).map_err(|(message, remedy)| context.error(message, remedy))?;
         let engine = match laid_out {
             LaidOut::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
-            LaidOut::Fused(fused) => Engine::Fused(Box::new(Fused::new(model, context, *fused, budget)?)),
+            LaidOut::Fused(fused) => Engine::Fused(Arc::new(Fused::new(model, context, *fused, budget)?)),
         };
         Ok(Gpu { engine, chosen: Chosen { choice, reason: reason.into() } })
     }
@@ -137,7 +158,7 @@ impl Gpu {
     }
 
     /// What was chosen, and why.
-    fn chosen(&self) -> Chosen {
+    pub fn chosen(&self) -> Chosen {
         self.chosen.clone()
     }
 
@@ -146,6 +167,11 @@ impl Gpu {
             Engine::Fused(fused) => &fused.context,
             Engine::Layers(layers) => &layers.context,
         }
+    }
+
+    /// Name and backend of the adapter.
+    pub fn adapter(&self) -> &str {
+        &self.context().name
     }
 
     /// True if threads of the processor do the adapter's work.
@@ -295,18 +321,16 @@ impl Device for Gpu {
         let (sums, status, states, predictions) = self.run_forward(job, true)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
         let parameters = Vec::new();
-        Ok(Rollout {
-            states,
-            parameters,
-            predictions,
-            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
-        })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        let evaluation = evaluation.with_sums_checked(job);
+        Ok(Rollout { states, parameters, predictions, evaluation })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
         let (sums, status, _, _) = self.run_forward(job, false)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
-        Ok(Evaluation { terms, sums, status, points: Vec::new() })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        Ok(evaluation.with_sums_checked(job))
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
@@ -323,7 +347,7 @@ impl Device for Gpu {
         }
     }
 
-    fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+    fn descent<'a>(&self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         // The kernel of the functional knows the base observables only.
         let base = self.model().objective.observables.len() == Observable::BASE.len();
         if !base || setup.objective.penalties.iter().any(|p| p.code().is_none()) {
@@ -331,7 +355,7 @@ impl Device for Gpu {
         }
         match &self.engine {
             Engine::Fused(fused) => {
-                Some(descent::ResidentDescent::new(fused, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+                Some(descent::ResidentDescent::new(fused.clone(), setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
             }
             // The host takes the steps.
             Engine::Layers(_) => None,

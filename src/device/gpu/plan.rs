@@ -32,6 +32,13 @@ pub struct Allowed {
     pub workgroups: usize,
     /// Samples that keep the adapter busy.
     pub busy: usize,
+    /// A batch takes at most this part of the memory that it would take otherwise: 1, or more after a breakdown.
+    pub parts: usize,
+}
+
+/// What is left of `allowed` bytes for a batch that would take `whole` and shall take a part of it, but at least `least`.
+pub fn part_of(allowed: usize, whole: usize, parts: usize, least: usize) -> usize {
+    if parts <= 1 { allowed } else { allowed.min(allowed.min(whole).div_ceil(parts).max(least)) }
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -69,9 +76,13 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
         0 => usize::MAX,
         rows => bytes / 4 / rows / ALIGN * ALIGN,
     };
+    let part =
+        |bytes: usize, rows: usize, least: usize| part_of(bytes, 4 * whole * rows, allowed.parts, 4 * ALIGN * least);
+    let binding = part(allowed.binding, trail_rows, trail_rows);
+    let frames = part(allowed.frames, sizes.frame_before + sizes.horizon * sizes.frame, least_frame);
     let by_limit = [
-        (fits(trail_rows, allowed.binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
-        (fits(least_frame, allowed.frames), "activations of one interval", "the memory budget", least_frame),
+        (fits(trail_rows, binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
+        (fits(least_frame, frames), "activations of one interval", "the memory budget", least_frame),
         (
             allowed.workgroups.saturating_mul(sizes.group) / ALIGN * ALIGN,
             "workgroups",
@@ -86,13 +97,13 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
             rows * ALIGN * 4
         ));
     }
-    let with_horizon = fits(sizes.frame_before + sizes.frame * sizes.horizon, allowed.frames);
+    let with_horizon = fits(sizes.frame_before + sizes.frame * sizes.horizon, frames);
     let chunk = match with_horizon >= allowed.busy {
         true => whole.min(most).min(with_horizon),
         false => whole.min(most),
     };
     let per_row = 4 * chunk;
-    let room = (allowed.frames / per_row).saturating_sub(sizes.frame_before);
+    let room = (frames / per_row).saturating_sub(sizes.frame_before);
     let segment = room.checked_div(sizes.frame).unwrap_or(sizes.horizon).clamp(1, sizes.horizon.max(1));
     Ok(Plan { chunk: chunk.min(sizes.samples), stride: chunk, segment })
 }
@@ -145,7 +156,28 @@ mod tests {
 
     const SIZES: Sizes =
         Sizes { samples: 4096, horizon: 10, trail: 5, states: 2, frame: 4000, frame_before: 0, group: 8 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, busy: 1024 };
+    const ALLOWED: Allowed =
+        Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, parts: 1, busy: 1024 };
+
+    #[test]
+    fn a_part_of_the_memory_makes_smaller_tiles_down_to_the_smallest() {
+        let bytes = |sizes: &Sizes, plan: &Plan| 4 * plan.stride * (sizes.frame_before + plan.segment * sizes.frame);
+        for (samples, horizon) in [(1000, 10), (1000, 1), (10, 10), (1, 1)] {
+            let sizes = Sizes { samples, horizon, ..SIZES };
+            let whole = plan(&sizes, &ALLOWED).unwrap();
+            let half = plan(&sizes, &Allowed { parts: 2, ..ALLOWED }).unwrap();
+            if whole.stride > ALIGN || whole.segment > 1 {
+                let parts = (bytes(&sizes, &half), bytes(&sizes, &whole));
+                assert!(
+                    2 * parts.0 <= parts.1 + 8 * ALIGN * (sizes.frame + sizes.frame_before),
+                    "{half:?} of {whole:?}"
+                );
+                assert!(parts.0 < parts.1, "{half:?} of {whole:?}");
+            } else {
+                assert_eq!(half, whole);
+            }
+        }
+    }
 
     #[test]
     fn a_small_batch_is_held_whole() {

@@ -143,8 +143,7 @@ impl<'a> Recording<'a> {
         self.submit()?;
         let mut encoder = self.layers.context.device.create_command_encoder(&Default::default());
         encoder.clear_buffer(self.memory.get(slot), 0, None);
-        self.layers.context.queue.submit([encoder.finish()]);
-        Ok(())
+        self.layers.context.submit(encoder).map(drop)
     }
 
     /// Submits what was recorded.
@@ -162,7 +161,7 @@ impl<'a> Recording<'a> {
             }
         }
         drop(pass);
-        self.flight.push(context, context.queue.submit([encoder.finish()]))?;
+        self.flight.push(context, context.submit(encoder)?)?;
         self.flops += std::mem::take(&mut self.pending);
         self.params.clear();
         self.dispatches.clear();
