@@ -4,7 +4,7 @@
 //! deflated, and gives f64 in C order. Integers beyond 2⁵³ round. An array of another kind (text, objects, complex) is
 //! not an error until it is asked for, so that a file may carry notes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
