@@ -108,7 +108,11 @@ pub(super) fn check_group(
 ) -> Result<LeftOut, TrainError> {
     let (n, p) = (job.per_group(), crew.model.theta.len());
     let samples = group * n..(group + 1) * n;
-    let status: &[Status] = &evaluation.status[samples.clone()];
+    let mut status: Vec<Status> = evaluation.status[samples.clone()].to_vec();
+    // One state may spoil the derivatives of all, through an objective that is not linear in its means.
+    if status.iter().any(|s| matches!(s.code, StatusCode::NonFiniteState | StatusCode::NonFiniteSum)) {
+        status.iter_mut().filter(|s| s.code == StatusCode::NonFiniteAdjoint).for_each(|s| *s = Status::default());
+    }
     let count = status.iter().filter(|s| s.code != StatusCode::Ok).count();
     if count == 0 {
         return Ok((0, None));
@@ -117,8 +121,8 @@ pub(super) fn check_group(
     let own =
         Job { groups: 1, members: &[], penalty_scale: &[], loss_scale: &[], rows: &job.rows[samples], theta, ..*job };
     if crew.config.failures != Failures::Error && count < n {
-        return Ok((count, describe_failures(crew.model, &own, status, 1).into_iter().next()));
+        return Ok((count, describe_failures(crew.model, &own, &status, 1).into_iter().next()));
     }
-    let details = describe_failures(crew.model, &own, status, 5).join("\n  ");
+    let details = describe_failures(crew.model, &own, &status, 5).join("\n  ");
     Err(TrainError::Diverged { epoch: epoch + 1, count, samples: n, details })
 }

@@ -112,7 +112,7 @@ impl TrainConfig {
     }
 
     /// How jobs treat trajectories that fail.
-    pub(super) fn policy(&self) -> Policy {
+    pub fn policy(&self) -> Policy {
         Policy { failures: self.failures, loss: self.failure_loss }
     }
 

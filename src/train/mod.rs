@@ -22,7 +22,7 @@ mod transductive;
 pub use checkpoint_error::CheckpointError;
 pub use config::TrainConfig;
 pub use error::TrainError;
-pub use failures::Failures;
+pub use failures::{Failures, Policy};
 pub use metrics::{EpochMetrics, MemberMetrics};
 pub use mode::{Coordinates, Dual, Mode, Part, Stage};
 pub use optimiser::{AdamW, clip};
