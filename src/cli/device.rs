@@ -3,6 +3,7 @@
 use crate::device::{self, DEFAULT_BUDGET, Device, DeviceError, Precision, Request, gpu};
 use crate::model::Model;
 use clap::{Args, ValueEnum};
+use std::sync::Arc;
 
 /// Arithmetic of the CPU device.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,7 +79,13 @@ impl DeviceArguments {
 
     /// Opens the device with a model.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
+        self.open_traced(model, None)
+    }
+
+    /// Opens the device, an adapter, with a trace of what it is asked to do.
+    pub fn open_traced(&self, model: &Model, trace: Option<Arc<gpu::Trace>>) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision) = (self.device.clone(), self.precision());
-        device::open(&Request { name, precision, schedule: self.schedule.into(), budget: self.budget() }, model)
+        let (schedule, budget) = (self.schedule.into(), self.budget());
+        device::open(&Request { name, precision, schedule, budget, trace }, model)
     }
 }

@@ -18,6 +18,7 @@ pub use result::{
 };
 
 use crate::model::Model;
+use std::sync::Arc;
 
 /// A device that holds a compiled model.
 pub trait Device: Send + Sync {
@@ -71,12 +72,14 @@ pub struct Request {
     pub schedule: Option<gpu::Schedule>,
     /// Memory for checkpoints and activations, in bytes.
     pub budget: usize,
+    /// Where everything that an adapter is asked to do is written down; other devices refuse.
+    pub trace: Option<Arc<gpu::Trace>>,
 }
 
 impl Request {
     /// A device by name, with defaults for the rest.
     pub fn new(name: &str, precision: Precision) -> Request {
-        Request { name: name.into(), precision, schedule: None, budget: DEFAULT_BUDGET }
+        Request { name: name.into(), precision, schedule: None, budget: DEFAULT_BUDGET, trace: None }
     }
 }
 
@@ -94,6 +97,12 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
         message: message.into(),
         remedy: remedy.into(),
     };
+    if request.trace.is_some() && matches!(request.name.as_str(), "cpu" | "auto") {
+        return Err(unavailable(
+            "a trace tells what an adapter was asked to do",
+            "use --device gpu, or an adapter's name",
+        ));
+    }
     match (request.name.as_str(), request.precision) {
         ("cpu", _) | ("auto", Precision::F64) => match request.schedule {
             Some(_) => Err(unavailable("schedules are a matter of adapters", "remove --schedule, or use --device gpu")),
@@ -116,7 +125,7 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
         }
         (name, Precision::F32) => {
             let name = if name == "auto" { "gpu" } else { name };
-            Ok(Box::new(gpu::Gpu::open(name, model, request.schedule, request.budget)?))
+            Ok(Box::new(gpu::Gpu::open_traced(name, model, request.schedule, request.budget, request.trace.clone())?))
         }
     }
 }

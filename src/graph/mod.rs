@@ -21,7 +21,7 @@ pub use batch::{CHUNK, Memory, Place, Tape};
 pub use build::{Graph, Node, NodeId};
 pub use function::Function;
 pub use jvp::jvp;
-pub use library::library;
+pub use library::{library, with_builtins};
 pub use op::Op;
 pub use real::Real;
 pub use vjp::{Vjp, vjp};

@@ -100,7 +100,7 @@ impl Target {
     /// Opens it with a model.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision, schedule) = (self.name.clone(), self.precision, self.schedule);
-        device::open(&Request { name, precision, schedule, budget: self.budget }, model)
+        device::open(&Request { name, precision, schedule, budget: self.budget, trace: None }, model)
     }
 
     /// The precision of what runs on it.

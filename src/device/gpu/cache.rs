@@ -1,9 +1,9 @@
-//! Compiled pipelines kept on disk between runs, where the backend can do that (Vulkan).
+//! What is kept on disk between runs: compiled pipelines, where the backend can do that (Vulkan), and findings about adapters.
 //!
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The pipelines of one adapter.
 pub struct DiskCache {
@@ -33,23 +33,25 @@ impl DiskCache {
         &self.cache
     }
 
-    /// Writes what the driver has gathered, beside the old file and then in its place.
+    /// Writes what the driver has gathered.
     pub fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
-        let beside = self.path.with_extension(format!("{}.part", std::process::id()));
-        let written = self
-            .path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&beside, data))
-            .and_then(|()| std::fs::rename(&beside, &self.path));
-        if let Err(reason) = written {
+        if let Err(reason) = replace(&self.path, &data) {
             tracing::debug!(path = %self.path.display(), %reason, "pipelines are not kept");
         }
     }
 }
 
-fn folder() -> Option<PathBuf> {
+/// Writes a file beside the old one and then in its place, so that no reader sees half of it.
+pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("{}.part", std::process::id()));
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    std::fs::write(&beside, content)?;
+    std::fs::rename(&beside, path)
+}
+
+/// Where findings about adapters are kept.
+pub fn folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("GREYBOX_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|p| p.join("greybox")))

@@ -2,6 +2,7 @@
 
 use super::adapters::wait;
 use super::cache::DiskCache;
+use super::trace::Trace;
 use crate::device::DeviceError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,6 +32,10 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Pipelines kept between runs.
     pub cache: Option<DiskCache>,
+    /// Builtins that are accurate here, so that kernels call them and not the library.
+    pub builtins: Vec<String>,
+    /// Where everything asked of it is written down.
+    pub trace: Option<Arc<Trace>>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -79,7 +84,23 @@ impl Context {
         // LP_MAX_TGSI_LOOP_ITERATIONS). The rest is for loops that are not counted.
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
-        Ok(Context { device, queue, name, software, iterations, limits, cache, lost })
+        Ok(Context {
+            device,
+            queue,
+            name,
+            software,
+            iterations,
+            limits,
+            cache,
+            builtins: Vec::new(),
+            trace: None,
+            lost,
+        })
+    }
+
+    /// The same with builtins that kernels may call, and a trace.
+    pub fn with(self, builtins: Vec<String>, trace: Option<Arc<Trace>>) -> Context {
+        Context { builtins, trace, ..self }
     }
 
     /// How long a submission should take.
@@ -129,13 +150,25 @@ impl Context {
             return Err(self.error(message, remedy));
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
-        self.scoped(what, || self.device.create_buffer(&descriptor))
+        let buffer = self.scoped(what, || self.device.create_buffer(&descriptor))?;
+        if let Some(trace) = self.trace.as_ref().filter(|_| !usage.contains(wgpu::BufferUsages::MAP_READ)) {
+            trace.buffer(&buffer, what);
+        }
+        Ok(buffer)
     }
 
     /// A storage buffer that can be written from and read by the host.
     pub fn storage(&self, what: &str, bytes: u64, remedy: &str) -> Result<wgpu::Buffer, DeviceError> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         self.buffer(what, bytes, usage, remedy)
+    }
+
+    /// Writes to a buffer, from an offset in bytes, before what is submitted next.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, content: &[u8]) {
+        if let Some(trace) = &self.trace {
+            trace.write(buffer, offset, content);
+        }
+        self.queue.write_buffer(buffer, offset, content);
     }
 
     /// Waits for a submission, or for everything submitted so far.
@@ -186,8 +219,12 @@ impl Context {
             );
         }
         let view = staging.get_mapped_range(..).map_err(|e| self.error(e.to_string(), "run the command again"))?;
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..total as usize]);
+        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..total as usize]);
         drop(view);
+        if let Some(trace) = &self.trace {
+            let remedy = "let them come from a trace of this very command";
+            trace.download(ranges, &mut words).map_err(|message| self.error(message, remedy))?;
+        }
         let mut rest = words.as_slice();
         let mut parts = Vec::with_capacity(ranges.len());
         for (_, _, words) in ranges {

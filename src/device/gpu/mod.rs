@@ -1,10 +1,12 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
 //! `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits
+//! `context`, `kernel`, `memory` and `cache` talk to wgpu, `trace` writes down what they say; `self_test` measures an adapter
+//! before it is trusted, `arithmetic` says by what; `rollout` plans a batch and records its passes, `recording` submits
 //! them; `job` answers the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
+mod arithmetic;
 mod cache;
 mod context;
 mod descent;
@@ -20,12 +22,17 @@ mod plan;
 mod recording;
 mod rollout;
 mod seats;
+mod self_test;
 mod source;
 mod table;
+mod trace;
 
 pub use adapters::{Adapter, adapters, has_hardware};
+pub use arithmetic::{ACCURATE, Arithmetic, Builtin};
 pub use peak::{PeakKind, PeakMeter};
+pub use self_test::{SelfTest, self_test};
 pub use source::{Schedule, Source};
+pub use trace::Trace;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
 use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
@@ -41,6 +48,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// The GPU device with a model, in f32.
 pub struct Gpu {
     engine: Engine,
+    /// Builtins that are coarse here, whose place functions of the library take.
+    replaced: Vec<String>,
 }
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
@@ -95,47 +104,66 @@ impl Gpu {
     /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
     /// backend. `budget` limits activations, in bytes.
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
+        Gpu::open_traced(name, model, schedule, budget, None)
+    }
+
+    /// Opens an adapter as [`Gpu::open`] does; what it is asked to do is written down in the trace.
+    pub fn open_traced(
+        name: &str,
+        model: &Model,
+        schedule: Option<Schedule>,
+        budget: usize,
+        trace: Option<Arc<Trace>>,
+    ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        let context = Context::open(&adapter)?;
-        if let Some(what) = unsupported(model) {
-            return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
-        }
-        let limit = context.limits.max_compute_workgroup_storage_size as usize;
-        let engine = match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
-            Choice::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
-            Choice::Fused(chosen) => Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?)),
-        };
-        Ok(Gpu { engine })
-    }
-
-    fn context(&self) -> &Context {
-        match &self.engine {
-            Engine::Fused(fused) => &fused.context,
-            Engine::Layers(layers) => &layers.context,
-        }
-    }
-
-    fn schedule(&self) -> Schedule {
-        match &self.engine {
-            Engine::Fused(fused) => fused.schedule,
-            Engine::Layers(_) => Schedule::Layer,
-        }
+        let found = self_test::examine(&adapter)?;
+        let context = Context::open(&adapter)?.with(found.kept(), trace);
+        let engine = Engine::new(model, context, schedule, budget)?;
+        self_test::examine_gradient(&adapter, engine.schedule())?;
+        Ok(Gpu { engine, replaced: found.replaced().into_iter().map(str::to_string).collect() })
     }
 
     /// True if threads of the processor do the adapter's work.
     pub fn is_software(&self) -> bool {
-        self.context().software
+        self.engine.context().software
     }
 
     /// Ends the connection to the adapter, as a driver's reset would: every later job fails. For tests of that.
     pub fn lose(&self) {
-        self.context().device.destroy();
+        self.engine.context().device.destroy();
     }
 
     fn run_forward(&self, job: &Job, full: bool) -> Result<job::Forward, DeviceError> {
         match &self.engine {
             Engine::Fused(fused) => fused.run_forward(job, full),
             Engine::Layers(layers) => layers.run_forward(job, full),
+        }
+    }
+}
+
+impl Engine {
+    fn new(model: &Model, context: Context, schedule: Option<Schedule>, budget: usize) -> Result<Engine, DeviceError> {
+        if let Some(what) = unsupported(model) {
+            return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
+        }
+        let limit = context.limits.max_compute_workgroup_storage_size as usize;
+        match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
+            Choice::Layer => Ok(Engine::Layers(Box::new(Layers::new(model, context, budget)?))),
+            Choice::Fused(chosen) => Ok(Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?))),
+        }
+    }
+
+    fn context(&self) -> &Context {
+        match self {
+            Engine::Fused(fused) => &fused.context,
+            Engine::Layers(layers) => &layers.context,
+        }
+    }
+
+    fn schedule(&self) -> Schedule {
+        match self {
+            Engine::Fused(fused) => fused.schedule,
+            Engine::Layers(_) => Schedule::Layer,
         }
     }
 }
@@ -288,7 +316,11 @@ fn summary(layout: &Layout, schedule: Schedule, shapes: [Shape; 2]) -> String {
 impl Device for Gpu {
     fn description(&self) -> String {
         let software = if self.is_software() { ", a software adapter" } else { "" };
-        format!("gpu f32, {}{software}, schedule {}", self.context().name, self.schedule().name())
+        let safe = match self.replaced.is_empty() {
+            true => String::new(),
+            false => format!(", safe {}", self.replaced.join(", ")),
+        };
+        format!("gpu f32, {}{software}{safe}, schedule {}", self.engine.context().name, self.engine.schedule().name())
     }
 
     fn model(&self) -> &Model {
