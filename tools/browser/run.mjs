@@ -12,6 +12,8 @@ import { chromium } from "playwright-core";
 const here = dirname(fileURLToPath(import.meta.url));
 // A page needs a secure origin to see WebGPU; nothing is fetched from it but what is served below.
 const ORIGIN = "https://greybox.invalid/";
+// A busy machine is slow; whoever calls decides when it is too slow.
+const timeout = 600_000;
 const FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-gpu-watchdog", "--no-sandbox"];
 
 async function repeat(page, folder) {
@@ -40,11 +42,12 @@ if (folders.length === 0) {
   process.exit(2);
 }
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, timeout });
 let failed = false;
 for (const folder of folders) {
   const start = performance.now();
   const page = await browser.newPage();
+  page.setDefaultTimeout(timeout);
   await page.route(`${ORIGIN}**`, (route) => {
     const name = new URL(route.request().url()).pathname.slice(1);
     if (["trace.json", "trace.bin"].includes(name)) return route.fulfill({ path: join(folder, name) });
