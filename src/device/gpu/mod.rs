@@ -107,7 +107,8 @@ impl Gpu {
         Gpu::open_traced(name, model, schedule, budget, None)
     }
 
-    /// Opens an adapter as [`Gpu::open`] does; what it is asked to do is written down in the trace.
+    /// Opens an adapter as [`Gpu::open`] does; what it is asked to do is written down in the trace, and no builtin is kept
+    /// that the library has a function for.
     pub fn open_traced(
         name: &str,
         model: &Model,
@@ -117,10 +118,13 @@ impl Gpu {
     ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
         let found = self_test::examine(&adapter)?;
-        let context = Context::open(&adapter)?.with(found.kept(), trace);
+        // Who repeats a trace has builtins of other accuracy.
+        let (kept, replaced) =
+            if trace.is_some() { (Vec::new(), found.all()) } else { (found.kept(), found.replaced()) };
+        let context = Context::open(&adapter)?.with(kept, trace);
         let engine = Engine::new(model, context, schedule, budget)?;
         self_test::examine_gradient(&adapter, engine.schedule())?;
-        Ok(Gpu { engine, replaced: found.replaced().into_iter().map(str::to_string).collect() })
+        Ok(Gpu { engine, replaced })
     }
 
     /// True if threads of the processor do the adapter's work.

@@ -36,8 +36,13 @@ pub struct SelfTest {
 
 impl SelfTest {
     /// Names of the builtins that kernels use functions of the library for.
-    pub fn replaced(&self) -> Vec<&str> {
-        self.arithmetic.builtins.iter().filter(|b| replaced(b)).map(|b| b.name.as_str()).collect()
+    pub fn replaced(&self) -> Vec<String> {
+        self.arithmetic.builtins.iter().filter(|b| replaced(b)).map(|b| b.name.clone()).collect()
+    }
+
+    /// Names of all builtins that the library has functions for.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.arithmetic.builtins.iter().map(|b| b.name.clone()).collect()
     }
 
     /// Names of the builtins that are accurate.
