@@ -3,6 +3,8 @@
 
 pub mod rng;
 
+pub mod store;
+
 pub mod graph;
 
 pub mod physics;

@@ -1,6 +1,8 @@
 //! The CPU device: bits that depend on nothing they should not, checkpoint plans, groups, members, divergence, orders.
 
 mod common;
+#[path = "device/recovery.rs"]
+mod recovery;
 use common::{Case, Tolerance, assert_close, model};
 use greybox::device::{Device, Job, Start, StatusCode, Wanted, cpu::Cpu};
 use greybox::model::Model;
@@ -79,6 +81,20 @@ fn checkpoint_plans_agree() {
         plans.dedup();
         assert!(plans.len() > 1, "budgets from 0 to 20 MB all gave {plans:?}");
     }
+}
+
+#[test]
+fn a_layer_behind_few_inputs_is_not_kept() {
+    let kept = |hidden: &str| {
+        let toml = format!(
+            "[model]\nphysics = \"t.wgsl\"\n[theta.k]\nbounds = [0.5, 2.0]\n[net.g]\nkind = \"mlp\"\nhidden = {hidden}\n\
+             activation = \"leaky_relu\"\n[solver]\nmethod = \"euler\"\ndt = 0.1\n"
+        );
+        Cpu::<f64>::new(&model(&toml, WGSL), 0).frame_bytes_per_sample() / 8
+    };
+    assert!(kept("[100]") < 50, "{} numbers per sample", kept("[100]"));
+    // The second layer has 100 inputs, which are not kept either but for its own sake.
+    assert!((100..150).contains(&kept("[100, 100]")), "{} numbers per sample", kept("[100, 100]"));
 }
 
 #[test]

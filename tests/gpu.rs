@@ -16,6 +16,8 @@ mod common;
 mod compositions;
 #[path = "gpu/errors.rs"]
 mod errors;
+#[path = "gpu/failures.rs"]
+mod failures;
 #[path = "gpu/goldens.rs"]
 mod goldens;
 #[path = "gpu/invariants.rs"]
@@ -36,6 +38,8 @@ mod self_test;
 mod training;
 #[path = "gpu/translate.rs"]
 mod translate;
+#[path = "gpu/tuning.rs"]
+mod tuning;
 #[path = "gpu/workloads.rs"]
 mod workloads;
 
@@ -89,6 +93,8 @@ fn greybox(vulkan: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greybox"));
     command.env("VK_ICD_FILENAMES", vulkan).env_remove("VK_DRIVER_FILES");
     command.env("XDG_RUNTIME_DIR", folder).env("GREYBOX_CACHE", folder.join("pipelines"));
+    // Schedules by the widths of the networks, whatever the machine is doing.
+    command.env("GREYBOX_TUNE", "off");
     command
 }
 

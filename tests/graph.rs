@@ -21,7 +21,7 @@ mod recipe;
 mod rewrites;
 
 use common::{Tolerance, assert_close, compare};
-use greybox::graph::{Function, Graph, NodeId, Op, Real, Tape, jvp, library, vjp};
+use greybox::graph::{Function, Graph, NodeId, Op, Tape, Vector, jvp, library, vjp};
 
 /// What f64 arithmetic in another order may change.
 const ROUNDING: Tolerance = Tolerance { relative: 1e-12, absolute: 0.0 };
@@ -83,7 +83,7 @@ fn differences(f: impl Fn(&[f64]) -> Vec<f64>, x: &[f64], u: &[f64], h: f64) -> 
 }
 
 /// The value of a batch of one, as f64.
-fn batch<T: Real>(f: &Function, x: &[f64]) -> Vec<f64> {
+fn batch<T: Vector>(f: &Function, x: &[f64]) -> Vec<f64> {
     let columns: Vec<[T; 1]> = x.iter().map(|&x| [T::from_f64(x)]).collect();
     let columns: Vec<&[T]> = columns.iter().map(|c| c.as_slice()).collect();
     Tape::compile(f).eval_columns(&columns, 1).iter().map(|column| column[0].to_f64()).collect()

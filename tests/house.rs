@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-const LAYERS: [&str; 11] =
-    ["graph", "physics", "program", "model", "solve", "device", "data", "train", "study", "report", "cli"];
+const LAYERS: [&str; 12] =
+    ["store", "graph", "physics", "program", "model", "solve", "device", "data", "train", "study", "report", "cli"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

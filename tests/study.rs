@@ -23,6 +23,10 @@ mod oracle;
 mod paths;
 #[path = "study/profile.rs"]
 mod profile;
+#[path = "study/shards.rs"]
+mod shards;
+#[path = "study/store.rs"]
+mod store;
 #[path = "study/toy.rs"]
 mod toy;
 

@@ -9,6 +9,8 @@ mod draws;
 mod dual;
 #[path = "training/loop.rs"]
 mod epochs;
+#[path = "training/failures.rs"]
+mod failures;
 #[path = "training/inductive.rs"]
 mod inductive;
 #[path = "training/optimiser.rs"]

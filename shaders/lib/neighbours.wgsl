@@ -50,6 +50,31 @@ fn taken(plane: u32, cell: vec2<i32>, offset: vec2<i32>, boundary: u32, transpos
     return sum;
 }
 
+// The place in a channel from which a lane takes at an offset, NONE for none, or MANY | lane where several are summed.
+// Lanes from `end` on take nothing.
+const NONE = 0xffffffffu;
+const MANY = 0x80000000u;
+
+fn place(lane: u32, end: u32, cells: u32, offset: vec2<i32>, boundary: u32, transposed: bool) -> u32 {
+    if (lane >= end) {
+        return NONE;
+    }
+    if (all(offset == vec2<i32>(0, 0))) {
+        return lane;
+    }
+    let cell = lane % cells;
+    let columns = i32(params.columns);
+    let rows = sources(i32(cell) / columns, offset.x, i32(cells) / columns, boundary, transposed);
+    let along = sources(i32(cell) % columns, offset.y, columns, boundary, transposed);
+    if (rows.y >= 0 || along.y >= 0) {
+        return MANY | lane;
+    }
+    if (rows.x < 0 || along.x < 0) {
+        return NONE;
+    }
+    return lane - cell + u32(rows.x * columns + along.x);
+}
+
 // Offset of a weight of a convolution: of three per axis, or of a single one.
 fn tap_offset(tap: u32, taps: u32) -> vec2<i32> {
     if (taps == 1u) {

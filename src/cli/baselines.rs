@@ -1,6 +1,7 @@
 //! The baselines of a study: physics alone fitted, network alone trained, all of them compared on the test windows.
 
 use super::Failure;
+use super::folder::write_json;
 use super::members::stop_at_interrupt;
 use super::pipeline::Pipeline;
 use super::progress::Progress;
@@ -12,7 +13,6 @@ use crate::study::{
     persistence_error, thin, trajectories, windows_for,
 };
 use crate::train::{Trained, Training};
-use anyhow::Context;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -39,8 +39,7 @@ pub fn baselines(
 ) -> Result<Option<Vec<Baseline>>, Failure> {
     let start = Instant::now();
     let Some(reduced) = pipeline.study.reduced(&pipeline.model)? else { return Ok(None) };
-    let device = &pipeline.arguments.device;
-    let (physics, network) = (device.open(&reduced.physics)?, device.open(&reduced.network)?);
+    let (physics, network) = (pipeline.open_device(&reduced.physics)?, pipeline.open_device(&reduced.network)?);
     let units = units(pipeline);
     let windows = pipeline.test_windows();
     let mut all = vec![hybrid(pipeline, trained, weights, estimates, &units)?];
@@ -71,7 +70,7 @@ pub fn baselines(
     }
     let table = serde_json::json!({ "windows": windows.count, "outputs": pipeline.model.outputs, "forecasts": all });
     let path = pipeline.out.join("baselines.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&table)?).with_context(|| format!("{}", path.display()))?;
+    write_json(&path, &table)?;
     pipeline.timings.push(("baselines".into(), start.elapsed().as_secs_f64()));
     Ok(Some(all))
 }
@@ -159,7 +158,8 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
     let [train, validation, test] =
         [&data.train, &data.validation, pipeline.test_windows()].map(|w| windows_for(model, w));
     let [train, validation] = [&train, &validation].map(|w: &Windows| trajectories(w, &data.residual_scale));
-    let (path, study) = (pipeline.out.join("network_alone.safetensors"), pipeline.fingerprint_with(&model.source));
+    let (path, run) = (pipeline.out.join("network_alone.safetensors"), pipeline.identity(&model.source, &[]));
+    pipeline.give_up(&path)?;
     let training = Training {
         device,
         config: &config,
@@ -167,7 +167,7 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
         train: &train,
         validation: Some(&validation),
         single: pipeline.arguments.device.precision() == Precision::F32,
-        checkpoint: Some((&path, &study)),
+        checkpoint: Some((&path, &run)),
     };
     let stop = stop_at_interrupt();
     eprintln!("network alone: {} weights, {} epochs", model.weights.per_member(), config.epochs);

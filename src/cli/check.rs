@@ -9,9 +9,9 @@ use crate::device::{DEFAULT_BUDGET, Job, Trajectories};
 use crate::model::{Model, Prior, Scale};
 use crate::program::{Operation, Program, Weights};
 use crate::solve::{Plan, TimeGrid, tableau};
+use crate::store;
 use crate::study::{Stability, Study};
 use crate::train::TrainConfig;
-use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,8 +39,12 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let study = Study::open(&arguments.study, arguments.full)?;
     let model = study.model()?;
     study.require_training(&model)?;
+    study.require_estimation(&model)?;
     study.criteria(&model)?;
     study.axes(&model)?;
+    study.reduced(&model)?;
+    study.forecasters(&model)?;
+    study.retrain_axes(&model)?;
     if let Some(data) = &study.data {
         data.validate(false)?;
     }
@@ -96,10 +100,10 @@ fn kernels(arguments: &CheckArguments, model: &Model) -> Result<Vec<(&'static st
     };
     let mut lines = vec![("kernels", kernels.summary.clone())];
     if let Some(folder) = &arguments.wgsl {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        store::make_folder(folder)?;
         for source in &kernels.sources {
             let path = folder.join(format!("{}.wgsl", source.name));
-            std::fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
+            store::write(&path, source.text.as_bytes())?;
             lines.push(("kernels", format!("{} ({} lines)", path.display(), source.text.lines().count())));
         }
     }

@@ -3,6 +3,7 @@
 use crate::device::{self, DEFAULT_BUDGET, Device, DeviceError, Precision, Request, gpu};
 use crate::model::Model;
 use clap::{Args, ValueEnum};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Arithmetic of the CPU device.
@@ -17,7 +18,8 @@ pub enum PrecisionName {
 /// Schedule of an adapter's kernels.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ScheduleName {
-    /// Layer for models on grids; else by the widths of the networks: lane up to 16, tile from 17.
+    /// Layer for models on grids; else the fastest in small measurements where much work follows, or by the widths of the
+    /// networks: lane up to 16, tile from 17.
     Auto,
     /// A thread per trajectory.
     Lane,
@@ -77,15 +79,40 @@ impl DeviceArguments {
         self.memory << 20
     }
 
-    /// Opens the device with a model.
+    /// Opens the device with a model, for what is soon done.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
-        self.open_traced(model, None)
+        self.open_request(model, gpu::Tuning::default(), None)
     }
 
     /// Opens the device, an adapter, with a trace of what it is asked to do.
     pub fn open_traced(&self, model: &Model, trace: Option<Arc<gpu::Trace>>) -> Result<Box<dyn Device>, DeviceError> {
+        self.open_request(model, gpu::Tuning::default(), trace)
+    }
+
+    /// Opens the device with a model; how an adapter finds its schedule is told.
+    pub fn open_tuned(&self, model: &Model, tuning: &gpu::Tuning) -> Result<Box<dyn Device>, DeviceError> {
+        self.open_request(model, tuning.clone(), None)
+    }
+
+    fn open_request(
+        &self,
+        model: &Model,
+        tuning: gpu::Tuning,
+        trace: Option<Arc<gpu::Trace>>,
+    ) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision) = (self.device.clone(), self.precision());
         let (schedule, budget) = (self.schedule.into(), self.budget());
-        device::open(&Request { name, precision, schedule, budget, trace }, model)
+        device::open(&Request { name, precision, schedule, tuning, budget, trace }, model)
     }
+}
+
+/// Name of the record of schedules in a folder of results.
+const SCHEDULES: &str = "schedules.json";
+
+/// How the devices of a run find their schedules, for batches of so many trajectories. Schedules are part of the bits, so
+/// they are recorded beside the checkpoint. A checkpoint without a record was trained by the schedule of the widths.
+pub fn tuning(folder: &Path, checkpoint: &str, samples: usize) -> gpu::Tuning {
+    let record = folder.join(SCHEDULES);
+    let measure = record.exists() || !folder.join(checkpoint).exists();
+    gpu::Tuning { measure, samples, record: Some(record) }
 }

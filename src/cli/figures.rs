@@ -74,6 +74,7 @@ pub fn write_report(pipeline: &Pipeline, results: &Results) -> Result<PathBuf, F
     }
     sections.extend(super::forecast::section(pipeline, results)?);
     remarks.extend(super::forecast::remarks(&results.forecasts));
+    remarks.extend(recoveries(pipeline, results));
     if let Some(baselines) = &results.baselines {
         sections.push(baseline_section(pipeline, baselines)?);
     }
@@ -222,7 +223,31 @@ fn training(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> 
             number(m.trajectories_per_s),
         ]],
     });
-    Ok(Section { heading: "Training".into(), figures: vec![Figure { caption, svg }], table, ..Section::default() })
+    let figures = vec![Figure { caption, svg }];
+    Ok(Section { heading: "Training".into(), text: left_out(results), figures, table, ..Section::default() })
+}
+
+/// Breakdowns of devices that the run has survived, in training and elsewhere.
+fn recoveries(pipeline: &Pipeline, results: &Results) -> Vec<String> {
+    let mut all: Vec<String> = results.trained.history.iter().flat_map(|m| m.recoveries.clone()).collect();
+    // Training may have had this device too.
+    let further: Vec<String> = pipeline.device.recoveries().into_iter().filter(|r| !all.contains(r)).collect();
+    all.extend(further);
+    all.into_iter().map(|recovery| format!("{recovery}.")).collect()
+}
+
+/// Trajectories that training left out, in words.
+fn left_out(results: &Results) -> Vec<String> {
+    let history = &results.trained.history;
+    let Some((epoch, first)) = history.iter().find_map(|m| Some((m.epoch, m.failure.as_ref()?))) else {
+        return Vec::new();
+    };
+    let failed: usize = history.iter().map(|m| m.failed).sum();
+    let unseen: usize = history.iter().map(|m| m.validation_failed).sum();
+    vec![format!(
+        "{failed} times a trajectory left the finite numbers in a step, {unseen} times in a validation; they were left out, as \
+         train.failures says. The first one, in epoch {epoch}: {first}."
+    )]
 }
 
 fn facts(pipeline: &Pipeline) -> Vec<(String, String)> {

@@ -2,11 +2,11 @@
 
 use super::Failure;
 use super::figures::Results;
+use super::folder::write_json;
 use super::pipeline::Pipeline;
 use crate::program::Weights;
 use crate::report::{Draw, Figure, LineFigure, Plot, Section, Series, Size, Table, number};
 use crate::study::{Drift, Forecast};
-use anyhow::Context;
 use std::time::Instant;
 
 impl Pipeline {
@@ -27,9 +27,7 @@ impl Pipeline {
                 serde_json::json!({ "model": f.name, "failures": f.failures, "conserved": drifts })
             })
             .collect();
-        let path = self.out.join("forecasts.json");
-        let text = serde_json::to_string_pretty(&rows)?;
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+        write_json(&self.out.join("forecasts.json"), &rows)?;
         self.timings.push(("forecast".into(), start.elapsed().as_secs_f64()));
         Ok(forecasts)
     }

@@ -1,13 +1,13 @@
 //! The phase behind the estimates: what the study's criteria, and the prediction error, identify.
 
 use super::Failure;
+use super::folder::write_json;
 use super::pipeline::Pipeline;
 use crate::program::Weights;
 use crate::study::{
     Criterion, Estimate, EstimateConfig, Identifiability, Known, Landscape, Sweep, agreement, estimate,
     estimate_members, identify, independent_entries, thin, trajectories,
 };
-use anyhow::Context;
 use std::time::Instant;
 
 impl Pipeline {
@@ -49,9 +49,7 @@ impl Pipeline {
             let config = EstimateConfig { bootstrap: 0, ..config.clone() };
             found.members = agreement(&estimate_members(&sweep, &criteria, &config, self.seed())?, &found.free);
         }
-        let path = self.out.join("identifiability.json");
-        let text = serde_json::to_string_pretty(&found)?;
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+        write_json(&self.out.join("identifiability.json"), &found)?;
         self.timings.push(("identifiability".into(), start.elapsed().as_secs_f64()));
         Ok(Some(found))
     }

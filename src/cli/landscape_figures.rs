@@ -237,13 +237,14 @@ pub fn statements(
 
 /// How many points are left out, and the first of them.
 fn divergence(pipeline: &Pipeline, landscape: &Landscape) -> Option<String> {
-    let failed = landscape.failures.iter().filter(|f| **f > 0.0).count();
+    let counts = landscape.counts();
     let first = landscape.first_failure.as_ref()?;
     let theta = pipeline.model.theta.iter().zip(&first.theta).map(|(name, v)| format!("{name} = {}", number(*v)));
     Some(format!(
-        "At {failed} of {} points of the landscape a trajectory diverged; they are left out. The first one: at {}, test \
+        "At {} of {} points of the landscape a trajectory diverged; they are left out. The first one: at {}, test \
          sample {}, step {}.",
-        landscape.failures.len(),
+        counts.failed,
+        counts.points,
         theta.collect::<Vec<_>>().join(", "),
         first.sample,
         first.step
@@ -279,12 +280,14 @@ fn prediction_error(pipeline: &Pipeline, landscape: &Landscape) -> Option<String
 fn at_truth(pipeline: &Pipeline, landscape: &Landscape) -> Option<usize> {
     let mut position = 0;
     for axis in &landscape.axes {
-        let (spec, last) = (pipeline.model.theta_spec(axis.index), axis.values.len() - 1);
+        let spec = pipeline.model.theta_spec(axis.index);
         let unit = spec.unit(spec.truth?);
         if !(0.0..=1.0).contains(&unit) {
             return None;
         }
-        position = position * axis.values.len() + (unit * last as f64).round() as usize;
+        let distance = |i: &usize| (spec.unit(axis.values[*i]) - unit).abs();
+        let nearest = (0..axis.values.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        position = position * axis.values.len() + nearest;
     }
     Some(position)
 }

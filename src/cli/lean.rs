@@ -30,7 +30,7 @@ impl Lean {
         spec.penalties = places.iter().map(|place| spec.penalties[*place].clone()).collect();
         let file = spec.model.physics.display().to_string();
         let model = Model::compile(spec, &file, &pipeline.model.source)?;
-        Ok(Some(Lean { device: pipeline.arguments.device.open(&model)? }))
+        Ok(Some(Lean { device: pipeline.open_device(&model)? }))
     }
 }
 

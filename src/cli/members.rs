@@ -1,9 +1,10 @@
 //! What a training run leaves beside its checkpoint: weights of all members and a table of them. And how it is stopped.
 
 use super::Failure;
+use super::folder::write_json;
 use crate::model::{Model, save_weights};
+use crate::store;
 use crate::train::{TrainConfig, Trained};
-use anyhow::Context;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ pub fn stop_at_interrupt() -> &'static AtomicBool {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+            eprintln!("\nstopping after this epoch or chunk; press Ctrl-C again to stop at once");
         });
     });
     &STOP
@@ -40,7 +41,7 @@ pub fn save_members(
         return Ok(());
     }
     let inner = folder.join("members");
-    std::fs::create_dir_all(&inner).with_context(|| format!("cannot make the folder {}", inner.display()))?;
+    store::make_folder(&inner)?;
     let (weights, theta) = match config.keep_best {
         true => (&trained.best, &trained.best_theta),
         false => (&trained.last, &trained.theta),
@@ -60,7 +61,5 @@ pub fn save_members(
             "metrics": trained.metrics(m), "diverged": trained.members[m].diverged(),
         }));
     }
-    let path = folder.join("members.json");
-    let text = serde_json::to_string_pretty(&rows)?;
-    Ok(std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?)
+    write_json(&folder.join("members.json"), &rows)
 }

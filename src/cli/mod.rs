@@ -10,10 +10,14 @@ mod eval;
 mod failure;
 mod figures;
 mod film;
+mod fit;
+mod folder;
 mod forecast;
 mod identify;
 mod identify_figures;
 mod identify_words;
+mod identity;
+mod landscape;
 mod landscape_figures;
 mod lean;
 mod members;
@@ -25,6 +29,7 @@ mod row_figures;
 mod run;
 mod simulate;
 mod slice_figures;
+mod verify;
 
 pub use failure::Failure;
 
@@ -45,12 +50,12 @@ enum Command {
     Train(run::RunArguments),
     /// Estimate the parameters with the weights of a finished training.
     Estimate(run::PhaseArguments),
-    /// Compute and draw the landscape with the weights of a finished training.
-    Landscape(run::PhaseArguments),
+    Landscape(landscape::LandscapeArguments),
     /// Estimate, landscape and report of a finished training.
     Report(run::PhaseArguments),
     Eval(eval::EvalArguments),
     Check(check::CheckArguments),
+    Verify(verify::VerifyArguments),
     Simulate(simulate::SimulateArguments),
     Penalties(penalties::PenaltiesArguments),
     Bench(bench::BenchArguments),
@@ -61,14 +66,19 @@ enum Command {
 pub fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     log();
+    // A misspelt fault would let a test pass that tests nothing.
+    if let Err(error) = crate::store::fault::check() {
+        return Failure::from(error).report();
+    }
     let result = match &arguments.command {
         Command::Run(a) => run::run(a),
         Command::Train(a) => run::train(a),
         Command::Estimate(a) => run::estimate(a),
-        Command::Landscape(a) => run::landscape(a),
+        Command::Landscape(a) => landscape::run(a),
         Command::Report(a) => run::report(a),
         Command::Eval(a) => eval::run(a),
         Command::Check(a) => check::run(a),
+        Command::Verify(a) => verify::run(a),
         Command::Simulate(a) => simulate::run(a),
         Command::Penalties(a) => penalties::run(a),
         Command::Bench(a) => bench::run(a),

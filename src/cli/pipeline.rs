@@ -1,29 +1,25 @@
 //! The phases of a study, each usable alone: open, data, train, estimate, landscape.
 
 use super::Failure;
-use super::device::DeviceArguments;
-use super::lean::{Lean, with_all_penalties};
-use super::members::{save_members, stop_at_interrupt};
-use super::progress::Progress;
+use super::device::{DeviceArguments, tuning};
+use super::fit::CHECKPOINT;
 use crate::data::Windows;
-use crate::data::npz::{Array, Element, write_npz};
-use crate::device::{Device, Precision, Trajectories};
+use crate::device::Device;
+use crate::device::gpu::Tuning;
 use crate::model::{Model, load_weights};
 use crate::program::Weights;
+use crate::store::RunLock;
 use crate::study::{
-    Criterion, Estimate, Forecaster, Landscape, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate,
-    landscape, prepare, thin, trained_estimates, trajectories,
+    Criterion, Estimate, Forecaster, Oracle, Prepared, Stability, Study, Sweep, encoded_estimate, estimate, prepare,
+    thin, trained_estimates, trajectories,
 };
-use crate::train::{Checkpoint, EpochMetrics, Mode, TrainConfig, Trained, Training, joined};
-use anyhow::{Context, anyhow};
+use crate::train::{TrainConfig, Trained};
+use anyhow::anyhow;
 use clap::Args;
-use std::io::Write;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::OnceLock;
 use std::time::Instant;
-
-/// Name of the checkpoint in a folder of results.
-const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// What all commands on a study share.
 #[derive(Args, Clone)]
@@ -36,7 +32,7 @@ pub struct StudyArguments {
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Folder of results; default: runs/NAME, NAME being the study's folder, and its file unless that is
-    /// study.toml.
+    /// study.toml; with --full runs/NAME-full.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Seed of weights, θ, batches and bootstrap in place of train.seed.
@@ -68,8 +64,14 @@ pub struct Pipeline {
     chosen: Windows,
     /// Folder of results.
     pub out: PathBuf,
+    /// How adapters find their schedules.
+    tuning: Tuning,
     /// Seconds of each phase.
     pub timings: Vec<(String, f64)>,
+    /// Whether trainings give up what earlier runs have left in their folders.
+    pub restart: bool,
+    /// Keeps other processes out of the folder of results.
+    pub(super) lock: OnceLock<RunLock>,
 }
 
 impl Pipeline {
@@ -90,156 +92,45 @@ impl Pipeline {
         study.reduced(&model)?;
         let forecasters = study.forecasters(&model)?;
         study.retrain_axes(&model)?;
-        let device = arguments.device.open(&model)?;
+        let out =
+            arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(results_name(&study.path, arguments.full)));
+        let batch = |t: &TrainConfig| t.batch * t.draws * t.population.members(t.seed, &model).len();
+        let tuning = tuning(&out, CHECKPOINT, study.train.as_ref().map_or(0, batch));
+        let device = arguments.device.open_tuned(&model, &tuning)?;
         eprintln!("device: {}", device.description());
         let opened = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let prepared = prepare(&study, &model, arguments.data.as_deref())?;
         let counts = [prepared.train.count, prepared.validation.count, prepared.test.count];
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
-        let file = std::path::absolute(&study.path).ok();
-        let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
-        let mut name = folder.map_or("study".into(), |n| n.to_os_string());
-        // A folder may hold several studies.
-        if let Some(stem) = study.path.file_stem().filter(|stem| *stem != "study") {
-            name.push("-");
-            name.push(stem);
-        }
         note_stability(&model, &prepared);
-        let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
         let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
         let chosen = study.estimate.chosen(&prepared.dataset);
         let arguments = arguments.clone();
-        Ok(Pipeline { study, arguments, model, device, prepared, forecasters, chosen, out, timings })
+        let (restart, lock) = (false, OnceLock::new());
+        Ok(Pipeline {
+            study,
+            arguments,
+            model,
+            device,
+            prepared,
+            forecasters,
+            chosen,
+            out,
+            tuning,
+            timings,
+            restart,
+            lock,
+        })
+    }
+
+    /// Opens the device with another model of this study.
+    pub(super) fn open_device(&self, model: &Model) -> Result<Box<dyn Device>, Failure> {
+        Ok(self.arguments.device.open_tuned(model, &self.tuning)?)
     }
 
     pub(super) fn seed(&self) -> u64 {
         self.study.train.as_ref().map_or(0, |t| t.seed)
-    }
-
-    /// Tells this study's checkpoint from others': text, physics, seed, settings and data.
-    fn fingerprint(&self) -> String {
-        self.fingerprint_with(&self.model.source)
-    }
-
-    /// The same for another model of this study.
-    pub(super) fn fingerprint_with(&self, source: &str) -> String {
-        let a = &self.arguments;
-        let parts = format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}",
-            self.study.text,
-            source,
-            self.seed(),
-            a.full,
-            a.settings,
-            a.data,
-            a.device.precision as u32
-        );
-        // FNV-1a: stable between versions of the standard library.
-        let hash = parts.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
-        format!("{hash:016x}")
-    }
-
-    /// Trains, or continues from the checkpoint of this very study.
-    pub fn train(&mut self) -> Result<Trained, Failure> {
-        let start = Instant::now();
-        let config = self.study.section(&self.study.train, "train")?.clone();
-        let trained = match config.mode {
-            Mode::Transductive => self.transduce(&config, &self.out),
-            _ => self.fit(&config, &self.prepared.train, &self.out),
-        };
-        self.timings.push(("train".into(), start.elapsed().as_secs_f64()));
-        trained
-    }
-
-    /// Weights and θ fitted from scratch to the training windows and the penalties of the test windows, where the study
-    /// asks for it beside its training.
-    pub fn transductive(&mut self) -> Result<Option<(TrainConfig, Trained)>, Failure> {
-        let Some(train) = self.study.train.as_ref().filter(|_| self.study.estimate.transductive) else {
-            return Ok(None);
-        };
-        if train.mode == Mode::Transductive {
-            return Ok(None);
-        }
-        let (start, config) = (Instant::now(), train.transductive());
-        eprintln!("transductive training:");
-        let trained = self.transduce(&config, &self.out.join("transductive"))?;
-        self.timings.push(("transductive".into(), start.elapsed().as_secs_f64()));
-        Ok(Some((config, trained)))
-    }
-
-    fn transduce(&self, config: &TrainConfig, folder: &Path) -> Result<Trained, Failure> {
-        let test = trajectories(self.test_windows(), &self.prepared.dataset.residual_scale);
-        self.fit(config, &joined(&self.prepared.train, &test)?, folder)
-    }
-
-    /// One training run; checkpoint, metrics and weights of all members go to `folder`.
-    pub(super) fn fit(&self, config: &TrainConfig, windows: &Trajectories, folder: &Path) -> Result<Trained, Failure> {
-        make_folder(folder)?;
-        let stop = stop_at_interrupt();
-        let (path, fingerprint) = (folder.join(CHECKPOINT), self.fingerprint());
-        let done = Checkpoint::load(&path)?.filter(|c| c.study == fingerprint).map_or(Vec::new(), |c| c.history);
-        let resumed = done.len();
-        if resumed > 0 {
-            eprintln!("continuing from epoch {resumed} of {} ({})", config.epochs, path.display());
-        }
-        // Written anew: a run that was killed has left lines of epochs that the checkpoint does not know.
-        let metrics_path = folder.join("metrics.jsonl");
-        let mut metrics =
-            std::fs::File::create(&metrics_path).with_context(|| format!("{}", metrics_path.display()))?;
-        let mut record = |m: &EpochMetrics| {
-            if let Ok(line) = serde_json::to_string(m) {
-                let _ = writeln!(metrics, "{line}");
-            }
-        };
-        done.iter().for_each(&mut record);
-        let lean = Lean::open(self)?;
-        let device = lean.as_ref().map_or(self.device.as_ref(), |lean| lean.device.as_ref());
-        let progress = Progress::new(config.epochs, resumed, device.model());
-        let training = Training {
-            device,
-            config,
-            objective: &device.model().objective,
-            train: windows,
-            validation: Some(&self.prepared.validation),
-            single: self.arguments.device.precision() == Precision::F32,
-            checkpoint: Some((&path, &fingerprint)),
-        };
-        let trained = training.run(|m| {
-            record(m);
-            progress.show(m);
-            !stop.load(Ordering::SeqCst)
-        })?;
-        progress.finish();
-        save_members(folder, &self.model, config, &trained, self.arguments.device.precision() == Precision::F64)?;
-        if trained.interrupted {
-            return Err(Failure::Interrupted(format!(
-                "stopped after epoch {}; the same command continues from {}",
-                trained.history.len(),
-                path.display()
-            )));
-        }
-        Ok(with_all_penalties(&self.model, trained))
-    }
-
-    /// The finished training of this study, or an error that says how to get it.
-    pub fn trained(&self) -> Result<Trained, Failure> {
-        let fingerprint = self.fingerprint();
-        let found = Checkpoint::load(&self.out.join(CHECKPOINT))?.filter(|c| c.study == fingerprint && c.epoch > 0);
-        let Some(c) = found else {
-            let command = format!("greybox train {}", self.arguments.study.display());
-            return Err(anyhow!(
-                "{} holds no training of this study with these settings\nhelp: run `{command}` with the same options first",
-                self.out.display()
-            )
-            .into());
-        };
-        let config = self.study.section(&self.study.train, "train")?;
-        if c.epoch < config.epochs && !c.members.iter().all(|m| m.ended.is_some()) {
-            let (done, epochs) = (c.epoch, config.epochs);
-            eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
-        }
-        Ok(with_all_penalties(&self.model, c.trained(&self.model, config)))
     }
 
     /// The weights that estimates use: those of a file, or of the first member that did not diverge.
@@ -326,25 +217,6 @@ impl Pipeline {
         (0..self.model.theta.len()).all(|i| self.model.theta_spec(i).range()[0].is_finite())
     }
 
-    /// The landscape around an estimate.
-    pub fn landscape(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Landscape>, Failure> {
-        let start = Instant::now();
-        let axes = self.study.axes(&self.model)?;
-        if axes.is_empty() || !self.has_boxes() {
-            return Ok(None);
-        }
-        make_folder(&self.out)?;
-        let most = self.landscape_trajectories();
-        let windows = self.test_windows();
-        let (chosen, block) =
-            thin(&trajectories(windows, &self.prepared.dataset.residual_scale), &windows.blocks(), most);
-        let sweep = Sweep::new(self.device.as_ref(), weights, &chosen, &block);
-        let mut result = landscape(&sweep, &self.model.objective, &self.study.criteria(&self.model)?, axes, base)?;
-        write_landscape(&self.out.join("landscape.npz"), &mut result)?;
-        self.timings.push(("landscape".into(), start.elapsed().as_secs_f64()));
-        Ok(Some(result))
-    }
-
     /// θ where each criterion is least with the perfect correction, for one or two free parameters.
     pub fn oracles(&self, criteria: &[Criterion]) -> Vec<Option<Vec<f64>>> {
         if !self.has_boxes() {
@@ -365,27 +237,20 @@ impl Pipeline {
     }
 }
 
-pub(super) fn make_folder(folder: &Path) -> Result<(), Failure> {
-    Ok(std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?)
-}
-
-/// Writes a landscape; its vectors are lent to the writer and come back, so that a large one is not copied.
-pub(super) fn write_landscape(path: &Path, landscape: &mut Landscape) -> Result<(), Failure> {
-    let shape: Vec<usize> = landscape.axes.iter().map(|a| a.values.len()).collect();
-    let axes = landscape.axes.iter_mut().map(|a| (format!("axis/{}", a.name), vec![a.values.len()], &mut a.values));
-    let quantities = landscape.quantities.iter_mut().map(|(name, values)| (name.clone(), shape.clone(), values));
-    let failures = std::iter::once(("failures".to_string(), shape.clone(), &mut landscape.failures));
-    let mut lent: Vec<(String, Array, &mut Vec<f64>)> = axes
-        .chain(quantities)
-        .chain(failures)
-        .map(|(name, shape, values)| (name, Array { shape, values: std::mem::take(values) }, values))
-        .collect();
-    let views: Vec<(&str, &Array, Element)> = lent.iter().map(|(n, a, _)| (n.as_str(), a, Element::F64)).collect();
-    let written = write_npz(path, &views);
-    for (_, array, values) in &mut lent {
-        **values = std::mem::take(&mut array.values);
+/// The study's folder, and its file unless that is study.toml: a folder may hold several studies. The published setting has
+/// results of its own.
+fn results_name(study: &Path, full: bool) -> OsString {
+    let file = std::path::absolute(study).ok();
+    let folder = file.as_deref().and_then(Path::parent).and_then(Path::file_name);
+    let mut name = folder.map_or("study".into(), OsStr::to_os_string);
+    if let Some(stem) = study.file_stem().filter(|stem| *stem != "study") {
+        name.push("-");
+        name.push(stem);
     }
-    Ok(written?)
+    if full {
+        name.push("-full");
+    }
+    name
 }
 
 /// Says whether the steps suit the grid, around uniform states with the least, middle and largest observed values.

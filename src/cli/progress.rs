@@ -33,7 +33,9 @@ impl Progress {
         let penalties: String = self.names.iter().zip(&m.penalties).map(|(n, v)| format!(", {n} {v:.3e}")).collect();
         let (loss, rate, speed) = (m.loss, m.rate, m.trajectories_per_s);
         let lambda = m.lambda.map_or(String::new(), |lambda| format!(", lambda {lambda:.3e}"));
-        let text = format!("loss {loss:.3e}{penalties}{lambda}, rate {rate:.1e}, {speed:.0} trajectories/s");
+        let failed = m.failed + m.validation_failed;
+        let failed = if failed > 0 { format!(", {failed} left out") } else { String::new() };
+        let text = format!("loss {loss:.3e}{penalties}{lambda}{failed}, rate {rate:.1e}, {speed:.0} trajectories/s");
         match &self.bar {
             Some(bar) => {
                 bar.set_message(text);

@@ -1,12 +1,15 @@
 //! The retrained landscape beside the adaptive one and that of a perfect correction: computed, drawn, tabulated.
 
 use super::Failure;
+use super::folder::write_json;
 use super::landscape_figures::{label, parameter};
-use super::pipeline::{Pipeline, make_folder, write_landscape};
+use super::pipeline::Pipeline;
 use crate::model::Scale;
 use crate::program::Weights;
 use crate::report::{Comparison, Draw, Figure, HeatAxis, MarkKind, Section, Side, SpaceMark, Table, number};
-use crate::study::{Axis, Criterion, Landscape, LocalMinimum, SumsGrid, Sweep, across, retrained, thin, trajectories};
+use crate::study::{
+    Axis, Criterion, Landscape, LocalMinimum, SumsGrid, Sweep, across, identity, retrained, thin, trajectories,
+};
 use anyhow::{Context, anyhow};
 use std::time::Instant;
 
@@ -36,7 +39,7 @@ pub struct Minima {
 }
 
 impl Pipeline {
-    /// Trains a network for each θ of a grid, if the study asks for it, and compares. Writes `landscape-retrained.npz` and
+    /// Trains a network for each θ of a grid, if the study asks for it, and compares. Writes `landscape-retrained.zarr` and
     /// `minima.json`.
     pub fn retrain(&mut self, weights: &Weights, base: &[f64]) -> Result<Option<Retrained>, Failure> {
         let Some(retrain) = self.study.landscape.retrain.clone() else { return Ok(None) };
@@ -46,7 +49,7 @@ impl Pipeline {
         let config = retrain.training(train, &axes);
         let members = config.population.members(config.seed, &self.model);
         eprintln!("retrained landscape: {} networks", members.len());
-        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"))?;
+        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"), &["landscape.retrain"])?;
         self.timings.push(("retrain".into(), start.elapsed().as_secs_f64()));
         let start = Instant::now();
         let (windows, most) = (self.test_windows(), self.landscape_trajectories());
@@ -75,22 +78,36 @@ impl Pipeline {
             })
             .collect();
         let objective = &self.model.objective;
-        let mut result = Retrained {
+        let result = Retrained {
             retrained: own.landscape(objective, &criteria),
             adaptive: adaptive.landscape(objective, &criteria),
             minima,
         };
-        make_folder(&self.out)?;
-        write_landscape(&self.out.join("landscape-retrained.npz"), &mut result.retrained)?;
+        self.hold()?;
+        self.write_retrained(&result.retrained, (base, &criteria), &Sweep { weights: &trained.last, ..sweep })?;
         let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
-        let path = self.out.join("minima.json");
-        let text = serde_json::to_string_pretty(&result.json(&names))?;
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+        write_json(&self.out.join("minima.json"), &result.json(&names))?;
         for line in result.lines() {
             eprintln!("{line}");
         }
         self.timings.push(("compare landscapes".into(), start.elapsed().as_secs_f64()));
         Ok(Some(result))
+    }
+
+    /// Writes the landscape anew: it was computed in memory.
+    fn write_retrained(
+        &self,
+        landscape: &Landscape,
+        (base, criteria): (&[f64], &[Criterion]),
+        sweep: &Sweep,
+    ) -> Result<(), Failure> {
+        let path = self.out.join("landscape-retrained.zarr");
+        if path.exists() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("cannot replace {}", path.display()))?;
+        }
+        let identity = identity(sweep, &landscape.axes, base);
+        let points = landscape.failures.len();
+        Ok(self.open_landscape(&path, (&landscape.axes, base, criteria), points, identity)?.write(landscape)?)
     }
 }
 

@@ -1,12 +1,12 @@
-//! `greybox run`, `train`, `estimate`, `landscape`, `report`.
+//! `greybox run`, `train`, `estimate`, `report`.
 
 use super::Failure;
 use super::baselines::baselines;
 use super::figures::{Results, write_report};
+use super::folder::write_json;
 use super::forecast::print_forecasts;
 use super::pipeline::{Pipeline, StudyArguments, require_free};
 use crate::study::{Estimate, trained_estimates};
-use anyhow::Context;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -17,6 +17,9 @@ use std::path::PathBuf;
 pub struct RunArguments {
     #[command(flatten)]
     study: StudyArguments,
+    /// Train from the beginning and give up what an earlier run has reached in the folder of results.
+    #[arg(long)]
+    restart: bool,
 }
 
 /// One phase on an existing training.
@@ -24,7 +27,7 @@ pub struct RunArguments {
 #[command(after_help = "Example:\n  greybox train study.toml && greybox estimate study.toml")]
 pub struct PhaseArguments {
     #[command(flatten)]
-    study: StudyArguments,
+    pub(super) study: StudyArguments,
     /// Weights to use in place of those of the finished training.
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -33,6 +36,7 @@ pub struct PhaseArguments {
 /// The whole road.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut pipeline = Pipeline::open(&arguments.study)?;
+    pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     finish(&mut pipeline, trained, None)
 }
@@ -40,6 +44,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// Training only.
 pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
     let mut pipeline = Pipeline::open(&arguments.study)?;
+    pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     if let Some(last) = trained.history.last() {
         println!("loss {:.6e}", last.loss);
@@ -74,24 +79,8 @@ pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The landscape only.
-pub fn landscape(arguments: &PhaseArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
-    require_free(&pipeline)?;
-    let weights = weights(&pipeline, arguments)?;
-    let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
-    if let Some(landscape) = pipeline.landscape(&weights, &middle)? {
-        for path in
-            super::landscape_figures::landscape_figures(&pipeline, &landscape, &[], &[])?.into_iter().map(|f| f.0)
-        {
-            println!("{}", path.display());
-        }
-    }
-    println!("{}", pipeline.out.join("landscape.npz").display());
-    Ok(())
-}
-
-fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::program::Weights, Failure> {
+/// The weights that a phase uses.
+pub(super) fn weights(pipeline: &Pipeline, arguments: &PhaseArguments) -> Result<crate::program::Weights, Failure> {
     match &arguments.weights {
         Some(path) => Ok(crate::model::load_weights(path, &pipeline.model.weights)?),
         None => pipeline.chosen(&pipeline.trained()?, None),
@@ -103,6 +92,7 @@ fn finish(
     trained: crate::train::Trained,
     weights: Option<&std::path::Path>,
 ) -> Result<(), Failure> {
+    pipeline.hold()?;
     let of_training = if weights.is_none() { pipeline.trained_estimates(&trained)? } else { Vec::new() };
     let weights = pipeline.chosen(&trained, weights)?;
     let (estimates, oracles) = estimates(pipeline, &weights, of_training)?;
@@ -184,7 +174,5 @@ fn save_estimates(pipeline: &Pipeline, estimates: &[Estimate], oracles: &[Option
                 "oracle": oracle.as_ref().map(|o| named(pipeline, o)), "method": e.method })
         })
         .collect();
-    let path = pipeline.out.join("estimates.json");
-    let text = serde_json::to_string_pretty(&rows)?;
-    Ok(std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?)
+    write_json(&pipeline.out.join("estimates.json"), &rows)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
 use super::simulate_config::SimulateConfig;
+use crate::model::limits::{MOST_STEPS, too_many};
 
 /// Everything `[data]` says. Either `path` or `simulate` is needed.
 ///
@@ -201,6 +202,13 @@ impl DataConfig {
         for (key, value) in [("window.horizon", self.window.horizon), ("window.stride", self.window.stride)] {
             if value == 0 {
                 return Err(DataError::config(key, "is 0", "give at least 1"));
+            }
+        }
+        let counts =
+            [("history", self.window.history), ("horizon", self.window.horizon), ("stride", self.window.stride)];
+        for (key, value) in counts {
+            if let Some((problem, remedy)) = too_many(value, MOST_STEPS) {
+                return Err(DataError::config(format!("window.{key}"), problem, remedy));
             }
         }
         if let Some([first, end]) = self.steps

@@ -4,6 +4,7 @@
 //! cell, `NaN` or `NA` is a missing value. A first row made of numbers only is data: such a file has no names, and its
 //! columns are reached as `columns[0]`, `columns[1]`, …, which also works where there are names.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +28,9 @@ pub fn read_csv(path: &Path, delimiter: Option<char>) -> Result<Arrays, DataErro
     let rows = read_rows(path, text, delimiter)?;
     columns(path, rows)
 }
+
+/// Most columns, as in spreadsheets.
+const MOST_COLUMNS: usize = 16_384;
 
 struct Row {
     line: u64,
@@ -52,6 +56,10 @@ fn read_rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>, DataErr
     let Some(width) = rows.first().map(|row| row.cells.len()) else {
         return Err(DataError::read(path, "the file has no rows", "give a file with data"));
     };
+    if width > MOST_COLUMNS {
+        let problem = format!("{width} columns are more than {MOST_COLUMNS}");
+        return Err(DataError::read(path, problem, "save it as an array in an .npz file, or set [data] delimiter"));
+    }
     match rows.iter().find(|row| row.cells.len() != width) {
         None => Ok(rows),
         Some(row) => Err(DataError::read(
@@ -77,6 +85,10 @@ fn columns(path: &Path, mut rows: Vec<Row>) -> Result<Arrays, DataError> {
     if rows.is_empty() {
         return Err(DataError::read(path, "the file has column names but no rows of numbers", "give a file with data"));
     }
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in names.iter().flatten() {
+        *counts.entry(name.as_str()).or_default() += 1;
+    }
     let mut arrays = Arrays::new(path.display().to_string());
     let mut all = vec![f64::NAN; rows.len() * width];
     let mut refusal = None;
@@ -99,8 +111,7 @@ fn columns(path: &Path, mut rows: Vec<Row>) -> Result<Arrays, DataError> {
             remedy: cell_remedy(&row.cells[column]).to_string(),
         });
         if let Some(name) = name {
-            let twice = names.iter().flatten().filter(|other| *other == name).count() > 1;
-            let error = match (&error, twice) {
+            let error = match (&error, counts[name] > 1) {
                 (None, true) => Some(DataError::array(
                     path.display().to_string(),
                     format!("two columns are named \"{name}\""),

@@ -19,16 +19,6 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
-    /// A file cannot be written.
-    #[error("cannot write {}: {reason}\nhelp: {remedy}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said, or which value does not fit.
-        reason: String,
-        /// What to do.
-        remedy: String,
-    },
     /// A key of the `[data]` table is missing or contradicts another.
     #[error("[data] {key}: {problem}\nhelp: {remedy}")]
     Config {
@@ -99,14 +89,6 @@ impl DataError {
             _ => "look at what it is and whether you may read it",
         };
         Self::read(path, error, remedy)
-    }
-
-    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
-        let remedy = match error.kind() {
-            io::ErrorKind::Other => "correct the value, or write the array as floating point",
-            _ => "choose a folder that exists and that you may write to",
-        };
-        Self::Write { path: path.to_path_buf(), reason: error.to_string(), remedy: remedy.into() }
     }
 
     pub(crate) fn config(key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {

@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod episode;
 pub mod error;
 mod layout;
+mod npy_header;
 pub mod npz;
 mod series;
 pub mod simulate_config;

@@ -4,8 +4,8 @@
 //! deflated, and gives f64 in C order. Integers beyond 2⁵³ round. An array of another kind (text, objects, complex) is
 //! not an error until it is asked for, so that a file may carry notes.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar, WriteOptions, WriterBuilder};
@@ -13,6 +13,19 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::{DataError, present};
+use super::npy_header::read_header;
+use crate::store::{Beside, WriteError, write_with};
+
+/// What arrays may take in memory however small their file is, and beyond that how many times the size of the file: a file
+/// of zeros that compress a thousandfold is made to exhaust memory, or needs no compression.
+const UNPACKED: u64 = 256 << 20;
+const RATIO: u64 = 100;
+
+/// Most that the axes of an array without entries may multiply to where they are not 0.
+const MOST_EMPTY: usize = 1 << 20;
+
+/// Most arrays of a file.
+const MOST_ARRAYS: usize = 10_000;
 
 /// A dense array in C order (the last axis varies fastest).
 #[derive(Debug, Clone, PartialEq)]
@@ -88,15 +101,29 @@ impl Arrays {
             let remedy = "write it with numpy.savez, or give a text table a name that ends in .csv";
             DataError::read(path, format!("not an .npz archive ({error})"), remedy)
         };
+        let length = file.metadata().map_err(|error| DataError::unreadable(path, error))?.len();
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(not_npz)?;
+        if archive.len() > MOST_ARRAYS {
+            let problem = format!("{} arrays are more than {MOST_ARRAYS}", archive.len());
+            return Err(DataError::read(path, problem, "put what belongs together into one array"));
+        }
         let mut arrays = Self::new(path.display().to_string());
+        let (mut used, allowed) = (0u64, UNPACKED.max(length.saturating_mul(RATIO)));
         for index in 0..archive.len() {
             let entry = archive.by_index(index).map_err(not_npz)?;
             let Some(name) = npyz::npz::array_name_from_file_name(entry.name()).map(str::to_string) else { continue };
             let in_array = |error: io::Error| {
                 DataError::read(path, format!("array \"{name}\": {error}"), "the file is damaged: write it anew")
             };
-            let array = NpyFile::new(entry).map_err(in_array)?;
+            let mut entry = BufReader::new(entry);
+            let header = read_header(&mut entry).map_err(in_array)?;
+            let array = NpyFile::new(Cursor::new(header).chain(entry)).map_err(in_array)?;
+            used = used.saturating_add(array.len().saturating_mul(8));
+            if used > allowed {
+                let problem =
+                    format!("array \"{name}\": the file has {length} bytes and its arrays need more than {allowed}");
+                return Err(DataError::read(path, problem, "save them uncompressed, with numpy.savez"));
+            }
             match decode(array).map_err(in_array)? {
                 Ok(array) => arrays.insert(name, array),
                 Err(kind) => {
@@ -181,20 +208,12 @@ impl Arrays {
 
 /// Writes arrays to an `.npz` file, uncompressed, each as the number type given. The file appears only when it is whole:
 /// it is written beside its place and moved there.
-pub fn write_npz(path: &Path, arrays: &[(&str, &Array, Element)]) -> Result<(), DataError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let written = write_archive(partial, arrays).and_then(|()| fs::rename(partial, path));
-    written.map_err(|error| {
-        // The first error is the one to report; a leftover partial file is harmless.
-        let _ = fs::remove_file(partial);
-        DataError::write(path, error)
-    })
+pub fn write_npz(path: &Path, arrays: &[(&str, &Array, Element)]) -> Result<(), WriteError> {
+    write_with(path, |file| write_archive(file, arrays))
 }
 
-fn write_archive(path: &Path, arrays: &[(&str, &Array, Element)]) -> io::Result<()> {
-    let mut archive = ZipWriter::new(BufWriter::new(File::create(path)?));
+fn write_archive(file: &mut Beside, arrays: &[(&str, &Array, Element)]) -> io::Result<()> {
+    let mut archive = ZipWriter::new(file);
     for (name, array, element) in arrays {
         let stored = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
@@ -207,13 +226,15 @@ fn write_archive(path: &Path, arrays: &[(&str, &Array, Element)]) -> io::Result<
             Element::I32 => {
                 let whole = |&value: &f64| value as i32 as f64 == value;
                 if let Some(value) = array.values.iter().find(|value| !whole(value)) {
-                    return Err(io::Error::other(format!("array \"{name}\": {value} is not a 32-bit integer")));
+                    let problem = format!("array \"{name}\": {value} is not a 32-bit integer");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
                 encode(shape, array.values.iter().map(|&value| value as i32), out)?;
             }
         }
     }
-    archive.finish()?.into_inner().map_err(|error| error.into_error())?.sync_all()
+    archive.finish()?;
+    Ok(())
 }
 
 fn encode<T>(shape: &[usize], values: impl Iterator<Item = T>, out: impl io::Write) -> io::Result<()>
@@ -232,15 +253,23 @@ fn decode<R: Read>(file: NpyFile<R>) -> io::Result<Result<Array, String>> {
     let shape = file.shape().iter().map(|&axis| usize::try_from(axis)).collect::<Result<Vec<usize>, _>>();
     let shape = shape.map_err(|_| too_large())?;
     shape.iter().try_fold(8usize, |size, &axis| size.checked_mul(axis)).ok_or_else(too_large)?;
+    // An array without entries costs nothing, but what reads its axes would count to them.
+    let axes = shape.iter().fold(1usize, |size, &axis| size.saturating_mul(axis.max(1)));
+    if shape.contains(&0) && axes > MOST_EMPTY {
+        return Err(io::Error::other(format!("its shape {shape:?} holds nothing")));
+    }
     let order = file.order();
     let DType::Plain(kind) = file.dtype() else { return Ok(Err("records".to_string())) };
     macro_rules! convert {
         ($type:ty) => {
-            file.into_vec::<$type>()?.into_iter().map(|value| value as f64).collect()
+            file.data::<$type>()
+                .map_err(io::Error::other)?
+                .map(|value| value.map(|value| value as f64))
+                .collect::<io::Result<Vec<f64>>>()?
         };
     }
     let values: Vec<f64> = match (kind.type_char(), kind.size_field()) {
-        (TypeChar::Float, 8) => file.into_vec::<f64>()?,
+        (TypeChar::Float, 8) => convert!(f64),
         (TypeChar::Float, 4) => convert!(f32),
         (TypeChar::Int, 1) => convert!(i8),
         (TypeChar::Int, 2) => convert!(i16),
@@ -250,7 +279,11 @@ fn decode<R: Read>(file: NpyFile<R>) -> io::Result<Result<Array, String>> {
         (TypeChar::Uint, 2) => convert!(u16),
         (TypeChar::Uint, 4) => convert!(u32),
         (TypeChar::Uint, 8) => convert!(u64),
-        (TypeChar::Bool, _) => file.into_vec::<bool>()?.into_iter().map(f64::from).collect(),
+        (TypeChar::Bool, _) => file
+            .data::<bool>()
+            .map_err(io::Error::other)?
+            .map(|value| value.map(f64::from))
+            .collect::<io::Result<Vec<f64>>>()?,
         _ => return Ok(Err(format!("numbers of type {kind}"))),
     };
     let values = if order == Order::Fortran { to_c_order(&shape, &values) } else { values };

@@ -2,6 +2,7 @@
 
 use super::episode::Episode;
 use super::error::DataError;
+use crate::model::limits::MOST_VALUES;
 
 impl Episode {
     pub(super) fn output_row(&self, step: usize) -> &[f64] {
@@ -86,7 +87,8 @@ impl Episode {
         let Some(time) = self.time.take() else { return Ok(()) };
         let (begin, end) = ((time[0] / spacing - 1e-9).ceil(), (time[self.len - 1] / spacing + 1e-9).floor());
         let steps = (end - begin + 1.0).max(0.0);
-        if !(1.0..=1e9).contains(&steps) {
+        let numbers = steps * (self.output_width() + self.input_count + 1) as f64;
+        if steps < 1.0 || numbers > MOST_VALUES as f64 {
             let problem =
                 format!("times from {} to {} hold {steps} multiples of {spacing}", time[0], time[self.len - 1]);
             return Err(DataError::values(&self.name, problem, "choose another spacing for [data] resample"));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
+use crate::model::limits::{MOST_STEPS, MOST_SUBSTEPS, MOST_VALUES, too_large, too_many};
 
 /// How to simulate a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,15 @@ impl SimulateConfig {
         !self.inputs.is_empty()
     }
 
+    /// Refuses a data set too large to be held: `numbers` is what the truth has in a frame, states, outputs and inputs.
+    pub fn check_size(&self, numbers: usize) -> Result<(), DataError> {
+        let sizes = [(self.episodes, "episodes"), (self.steps + 1, "frames"), (numbers.max(1), "numbers in a frame")];
+        match too_large(&sizes, MOST_VALUES) {
+            Some((problem, remedy)) => Err(DataError::config("simulate.episodes", problem, remedy)),
+            None => Ok(()),
+        }
+    }
+
     /// Checks what can be checked without the model.
     pub fn validate(&self) -> Result<(), DataError> {
         let refuse = |key: &str, problem: String, remedy: &str| {
@@ -102,6 +112,12 @@ impl SimulateConfig {
         for (key, value) in [("episodes", self.episodes), ("substeps", self.substeps)] {
             if value == 0 {
                 return refuse(key, "is 0".into(), "give at least 1");
+            }
+        }
+        let counts = [("steps", self.steps, MOST_STEPS), ("substeps", self.substeps, MOST_SUBSTEPS)];
+        for (key, value, most) in counts {
+            if let Some((problem, remedy)) = too_many(value, most) {
+                return refuse(key, problem, &remedy);
             }
         }
         // Only the rows of a static truth have drawn inputs.

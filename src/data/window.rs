@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::config::{WindowConfig, WindowTime};
 use super::episode::Episode;
 use super::error::DataError;
+use crate::model::limits::{MOST_VALUES, too_large};
 use crate::model::{EncodeSpec, Seen};
 
 /// Fewer episodes than these are cut into stretches for a bootstrap.
@@ -72,6 +73,14 @@ impl Windows {
             ..Self::default()
         };
         let frames = config.history.saturating_add(config.horizon);
+        let fitting = |part: &Part| part.steps.len().checked_sub(frames).map_or(0, |rest| rest / config.stride + 1);
+        let count = parts.iter().map(fitting).fold(0, usize::saturating_add);
+        let numbers = windows.outputs + windows.inputs + 1;
+        let sizes = [(count, "windows"), (frames + 1, "frames"), (numbers, "numbers in a frame")];
+        if let Some((problem, _)) = too_large(&sizes, MOST_VALUES) {
+            let remedy = "use a larger window.stride or a smaller horizon, or fewer steps";
+            return Err(DataError::config("window", problem, remedy));
+        }
         for part in parts {
             let episode = &episodes[part.episode];
             if part.steps.len() < frames {

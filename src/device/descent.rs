@@ -56,6 +56,10 @@ pub struct StepReport {
     pub norm: f64,
     /// Penalties in order, without their weights.
     pub penalties: Vec<f64>,
+    /// Samples that left the finite numbers and were left out.
+    pub failed: usize,
+    /// The first of them, in words.
+    pub failure: Option<String>,
 }
 
 /// Several steps.

@@ -8,13 +8,15 @@ pub mod cpu;
 mod descent;
 pub mod gpu;
 mod pool;
+mod recover;
 pub mod reference;
 mod result;
 
 pub use batch::{Job, Start, Trajectories};
 pub use descent::{Descent, DescentSetup, DescentState, StepCost, StepReport, Steps};
+pub use recover::{Care, Recovering};
 pub use result::{
-    DeviceError, Evaluation, Gradient, MemoryPlan, Rollout, Status, StatusCode, Wanted, describe_failures,
+    Breakdown, DeviceError, Evaluation, Gradient, MemoryPlan, Rollout, Status, StatusCode, Wanted, describe_failures,
 };
 
 use crate::model::Model;
@@ -24,6 +26,11 @@ use std::sync::Arc;
 pub trait Device: Send + Sync {
     /// What runs, for logs and reports: `cpu f32, 2 threads`.
     fn description(&self) -> String;
+
+    /// The driver of an adapter and its version.
+    fn driver(&self) -> Option<&str> {
+        None
+    }
 
     /// The model it was opened with.
     fn model(&self) -> &Model;
@@ -43,8 +50,13 @@ pub trait Device: Send + Sync {
     }
 
     /// Training that stays on the device, if it can; otherwise the host takes the steps with [`Device::gradient`].
-    fn descent<'a>(&'a self, _setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+    fn descent<'a>(&self, _setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         None
+    }
+
+    /// The breakdowns that it has recovered from, in words.
+    fn recoveries(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -68,8 +80,10 @@ pub struct Request {
     pub name: String,
     /// Arithmetic; adapters have f32.
     pub precision: Precision,
-    /// Schedule of an adapter's kernels; chosen by the widths of the networks if absent.
+    /// Schedule of an adapter's kernels.
     pub schedule: Option<gpu::Schedule>,
+    /// How it is chosen if absent.
+    pub tuning: gpu::Tuning,
     /// Memory for checkpoints and activations, in bytes.
     pub budget: usize,
     /// Where everything that an adapter is asked to do is written down; other devices refuse.
@@ -79,11 +93,12 @@ pub struct Request {
 impl Request {
     /// A device by name, with defaults for the rest.
     pub fn new(name: &str, precision: Precision) -> Request {
-        Request { name: name.into(), precision, schedule: None, budget: DEFAULT_BUDGET, trace: None }
+        let (name, tuning) = (name.into(), gpu::Tuning::default());
+        Request { name, precision, schedule: None, tuning, budget: DEFAULT_BUDGET, trace: None }
     }
 }
 
-/// Opens a device with a model. `auto` takes a hardware GPU where there is one that can run the model in the precision
+/// Opens a device with a model; one that breaks down is opened anew, see [`Recovering`]. `auto` takes a hardware GPU where there is one that can run the model in the precision
 /// asked for, else the CPU.
 pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
     let cpu = || -> Box<dyn Device> {
@@ -112,8 +127,8 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
             if !gpu::has_hardware() {
                 return Ok(cpu());
             }
-            match gpu::Gpu::open("gpu", model, None, request.budget) {
-                Ok(gpu) => Ok(Box::new(gpu)),
+            match recovering("gpu", request, model) {
+                Ok(gpu) => Ok(gpu),
                 Err(error) => {
                     tracing::warn!("the CPU runs this, the GPU cannot: {error}");
                     Ok(cpu())
@@ -125,7 +140,29 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
         }
         (name, Precision::F32) => {
             let name = if name == "auto" { "gpu" } else { name };
-            Ok(Box::new(gpu::Gpu::open_traced(name, model, request.schedule, request.budget, request.trace.clone())?))
+            recovering(name, request, model)
         }
     }
+}
+
+/// An adapter that is opened anew when it breaks down.
+fn recovering(name: &str, request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
+    let budget = request.budget;
+    let first = gpu::Gpu::open_tuned(name, model, request.schedule, budget, &request.tuning, request.trace.clone())?;
+    let (adapter, chosen) = (first.adapter().to_string(), first.chosen());
+    // An index tells apart what has the same name.
+    let again = if name.parse::<usize>().is_ok() { name.to_string() } else { adapter.clone() };
+    let own = model.clone();
+    let open = move |care| {
+        let gpu = gpu::Gpu::open_anew(care, &again, &own, budget, &chosen)?;
+        match gpu.adapter() == adapter {
+            true => Ok(Arc::new(gpu) as Arc<dyn Device>),
+            false => Err(DeviceError::Unavailable {
+                device: adapter.clone(),
+                message: format!("it is gone; there is {}", gpu.adapter()),
+                remedy: "give the same command again with the device that is there".into(),
+            }),
+        }
+    };
+    Ok(Box::new(Recovering::new(Arc::new(first), model, open)))
 }

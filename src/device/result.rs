@@ -26,6 +26,18 @@ pub enum DeviceError {
         /// What to do.
         remedy: String,
     },
+    /// The device broke down while it worked. Opened anew it may go on: see [`Recovering`](super::Recovering).
+    #[error("device {device}: {breakdown}: {message}\nhelp: {remedy}")]
+    Broken {
+        /// Which one.
+        device: String,
+        /// How.
+        breakdown: Breakdown,
+        /// What it said.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// An array does not fit the model.
     #[error("{array}: {message}\nhelp: {remedy}")]
     Shape {
@@ -38,7 +50,42 @@ pub enum DeviceError {
     },
 }
 
+/// How a device breaks down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breakdown {
+    /// The driver gave it up.
+    Lost,
+    /// It has no memory for a buffer.
+    OutOfMemory,
+    /// It refused an operation.
+    Refused,
+    /// Work that was submitted was not done.
+    Undone,
+    /// Work did not end in its time.
+    Hung,
+}
+
+impl std::fmt::Display for Breakdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(match self {
+            Breakdown::Lost => "it was lost",
+            Breakdown::OutOfMemory => "it is out of memory",
+            Breakdown::Refused => "it refused an operation",
+            Breakdown::Undone => "work that was submitted was not done",
+            Breakdown::Hung => "it did not come to an end",
+        })
+    }
+}
+
 impl DeviceError {
+    /// How the device broke down, if that is the error.
+    pub fn breakdown(&self) -> Option<Breakdown> {
+        match self {
+            DeviceError::Broken { breakdown, .. } => Some(*breakdown),
+            _ => None,
+        }
+    }
+
     pub(crate) fn shape(array: &str, message: String, remedy: impl Into<String>) -> DeviceError {
         DeviceError::Shape { array: array.to_string(), message, remedy: remedy.into() }
     }
@@ -64,6 +111,8 @@ pub enum StatusCode {
     NonFiniteState = 1,
     /// The states are finite but a derivative is not.
     NonFiniteAdjoint = 2,
+    /// The states are finite but the loss or an observable of a penalty is not.
+    NonFiniteSum = 3,
 }
 
 /// Status of one trajectory.
@@ -71,7 +120,7 @@ pub enum StatusCode {
 pub struct Status {
     /// What happened.
     pub code: StatusCode,
-    /// First bad interval (its end is the first bad state).
+    /// First bad interval (its end is the first bad state); of sums the last one.
     pub step: u32,
 }
 
@@ -89,6 +138,27 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Notes the samples whose states are finite and whose sums are not, where the job's objective counts these.
+    pub(super) fn with_sums_checked(mut self, job: &Job) -> Evaluation {
+        let last = job.trajectories.steps.saturating_sub(1) as u32;
+        for (status, sums) in self.status.iter_mut().zip(&self.sums) {
+            if status.code == StatusCode::Ok && job.objective.is_spoilt_by(sums) {
+                *status = Status { code: StatusCode::NonFiniteSum, step: last };
+            }
+        }
+        self
+    }
+
+    /// Takes failed samples out of the objective of a job without pairs of points: their sums become 0.
+    pub fn leave_out_failures(&mut self, job: &Job) {
+        for (sums, status) in self.sums.iter_mut().zip(&self.status) {
+            if status.code != StatusCode::Ok {
+                *sums = Sums::default();
+            }
+        }
+        self.terms = reduce(job, job.objective, &self.sums, &self.points).0;
+    }
+
     /// Number of trajectories that did not end well.
     pub fn failures(&self) -> usize {
         self.status.iter().filter(|s| s.code != StatusCode::Ok).count()
@@ -166,6 +236,7 @@ pub fn describe_failures(model: &Model, job: &Job, status: &[Status], most: usiz
         .map(|&i| {
             let what = match status[i].code {
                 StatusCode::NonFiniteAdjoint => "its derivative is not finite",
+                StatusCode::NonFiniteSum => "its loss or a penalty is not finite, though its states are",
                 _ => "its state is not finite",
             };
             let theta: Vec<String> = model

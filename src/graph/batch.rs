@@ -6,8 +6,8 @@
 use super::build::{Node, NodeId};
 use super::function::Function;
 use super::op::Op;
-use super::real::Real;
 use super::sweep::{BLOCK, choose, choose_product, step};
+use super::vector::Vector;
 
 /// Most lanes of one run: long enough to hide the cost of decoding an instruction, short enough to stay in L1.
 pub const CHUNK: usize = 512;
@@ -38,6 +38,14 @@ struct Instruction {
     out: Operand,
 }
 
+impl Instruction {
+    /// Whether the bound of a comparison and the value (or factor) of its other side are constants, as in relu and leaky relu.
+    #[inline(always)]
+    fn has_fixed_side(&self) -> bool {
+        matches!((self.args[0], self.args[3]), (Operand::Constant(_), Operand::Constant(_)))
+    }
+}
+
 /// A function as a linear sequence of instructions with registers reused after their last read.
 #[derive(Clone, Debug)]
 pub struct Tape {
@@ -46,6 +54,28 @@ pub struct Tape {
     registers: usize,
     inputs: usize,
     outputs: usize,
+}
+
+/// `select(bound < gate, value, other side)`: relu and leaky relu, whose gate is the value itself, and their derivatives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rectifier {
+    /// What the gate must exceed.
+    pub bound: f64,
+    /// Input that is compared.
+    pub gate: usize,
+    /// Input that passes.
+    pub value: usize,
+    /// The result elsewhere.
+    pub below: Below,
+}
+
+/// What a rectifier yields where its gate is not open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Below {
+    /// A constant.
+    Constant(f64),
+    /// The value times a factor.
+    Scaled(f64),
 }
 
 /// Where a run of a tape finds its values.
@@ -116,6 +146,10 @@ impl Tape {
                     for (slot, a) in args.iter_mut().zip(&read) {
                         *slot = place[a.index()];
                     }
+                    // A constant factor comes first, where the sweep expects it.
+                    if read.len() == 5 && matches!(args[4], Operand::Constant(_)) {
+                        args.swap(3, 4);
+                    }
                     let action = match read.len() {
                         4 => Action::Choose,
                         5 => Action::ChooseProduct,
@@ -181,20 +215,38 @@ impl Tape {
         self.instructions.len()
     }
 
+    /// The rectifier that the tape is, if it is one.
+    pub fn rectifier(&self) -> Option<Rectifier> {
+        let [instruction] = self.instructions.as_slice() else { return None };
+        let Operand::Output(0) = instruction.out else { return None };
+        let [Operand::Constant(bound), Operand::Input(gate), Operand::Input(value), Operand::Constant(other), last] =
+            instruction.args
+        else {
+            return None;
+        };
+        let other = self.constants[other as usize];
+        let below = match instruction.action {
+            Action::Choose => Below::Constant(other),
+            Action::ChooseProduct if last == Operand::Input(value) => Below::Scaled(other),
+            _ => return None,
+        };
+        Some(Rectifier { bound: self.constants[bound as usize], gate: gate as usize, value: value as usize, below })
+    }
+
     /// Writes the constants at `offset`, each repeated over [`CHUNK`] lanes.
-    pub fn write_constants<T: Real>(&self, memory: &mut [T], offset: usize) {
+    pub fn write_constants<T: Vector>(&self, memory: &mut [T], offset: usize) {
         for (i, &c) in self.constants.iter().enumerate() {
             memory[offset + i * CHUNK..offset + (i + 1) * CHUNK].fill(T::from_f64(c));
         }
     }
 
     /// Runs the tape over the lanes of `place`, with the widest vectors that the processor has.
-    pub fn run<T: Real>(&self, memory: &mut [T], place: Place) {
+    pub fn run<T: Vector>(&self, memory: &mut [T], place: Place) {
         pulp::Arch::new().dispatch(Run { tape: self, memory, place });
     }
 
     #[inline(always)]
-    fn sweep_all<T: Real>(&self, memory: &mut [T], place: Place) {
+    fn sweep_all<S: pulp::Simd, T: Vector>(&self, simd: S, memory: &mut [T], place: Place) {
         debug_assert!(place.lanes.is_multiple_of(BLOCK) && place.lanes <= CHUNK);
         let address = |o: Operand| match o {
             Operand::Input(i) => place.inputs[i as usize],
@@ -214,15 +266,24 @@ impl Tape {
             }
             let out = address(instruction.out);
             match instruction.action {
-                Action::Apply(op) => step(op, memory, [args[0], args[1], args[2]], out, place.lanes),
-                Action::Choose => choose(memory, [args[0], args[1], args[2], args[3]], out, place.lanes),
-                Action::ChooseProduct => choose_product(memory, args, out, place.lanes),
+                Action::Apply(op) => step(simd, op, memory, [args[0], args[1], args[2]], out, place.lanes),
+                Action::Choose => {
+                    let args = [args[0], args[1], args[2], args[3]];
+                    match instruction.has_fixed_side() {
+                        true => choose::<S, T, true>(simd, memory, args, out, place.lanes),
+                        false => choose::<S, T, false>(simd, memory, args, out, place.lanes),
+                    }
+                }
+                Action::ChooseProduct => match instruction.has_fixed_side() {
+                    true => choose_product::<S, T, true>(simd, memory, args, out, place.lanes),
+                    false => choose_product::<S, T, false>(simd, memory, args, out, place.lanes),
+                },
             }
         }
     }
 
     /// Evaluates columns of samples: `inputs[i]` holds every sample's value of input i. A convenience for small jobs.
-    pub fn eval_columns<T: Real>(&self, inputs: &[&[T]], samples: usize) -> Vec<Vec<T>> {
+    pub fn eval_columns<T: Vector>(&self, inputs: &[&[T]], samples: usize) -> Vec<Vec<T>> {
         assert_eq!(inputs.len(), self.inputs, "number of inputs");
         let rows = self.inputs + self.outputs + self.registers;
         let mut memory: Memory<T> = vec![T::ZERO; (rows + self.constants.len()) * CHUNK];
@@ -256,12 +317,12 @@ struct Run<'a, T> {
     place: Place<'a>,
 }
 
-impl<T: Real> pulp::WithSimd for Run<'_, T> {
+impl<T: Vector> pulp::WithSimd for Run<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.tape.sweep_all(self.memory, self.place);
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        self.tape.sweep_all(simd, self.memory, self.place);
     }
 }
 

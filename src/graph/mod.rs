@@ -14,14 +14,16 @@ mod real;
 mod simplify;
 mod special;
 mod sweep;
+mod vector;
 mod vjp;
 pub mod wgsl;
 
-pub use batch::{CHUNK, Memory, Place, Tape};
+pub use batch::{Below, CHUNK, Memory, Place, Rectifier, Tape};
 pub use build::{Graph, Node, NodeId};
 pub use function::Function;
 pub use jvp::jvp;
 pub use library::{library, with_builtins};
 pub use op::Op;
 pub use real::Real;
+pub use vector::Vector;
 pub use vjp::{Vjp, vjp};

@@ -5,6 +5,7 @@ use super::composer::{Parts, Sizes};
 use super::encode;
 use super::error::ModelError;
 use super::grid_spec::GridSpec;
+use super::limits::{MOST_STATE, MOST_WEIGHTS, MOST_WIDTH, too_large};
 use super::net_spec::NetSpec;
 use super::network::{Encodes, Network, NetworkKind, Scope};
 use super::objective::Objective;
@@ -101,6 +102,11 @@ impl Model {
         let theta = names(module.theta.as_ref());
         let inputs = names(module.input.as_ref());
         let outputs = module.output.as_ref().map_or(state.clone(), |r| r.names.clone());
+        if module.observe().is_none() && outputs != state {
+            let message = "`struct Output` without `fn observe`: the state has other members";
+            let remedy = "write fn observe(s: State, ...) -> Output, or remove the struct to observe the state";
+            return Err(ModelError::setting("model.physics", message, remedy));
+        }
         check_theta(&spec, &theta)?;
         let latent = names(module.latent.as_ref());
         let objective = Objective::new(&spec.penalties, [state.len(), outputs.len()])?;
@@ -116,6 +122,7 @@ impl Model {
             frames: window.frames,
             grid: grid.as_ref(),
         };
+        check_sizes(sizes)?;
         encode::check(&spec, &module, sizes)?;
         let at_data = objective.observables.observations.iter().any(|o| o.count() == Count::Complete);
         if at_data && !encode::has_initial(&module, (&state, &outputs)) {
@@ -326,6 +333,22 @@ fn check_theta(spec: &ModelSpec, theta: &[String]) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// Refuses states and windows that nothing could hold.
+fn check_sizes(sizes: Sizes) -> Result<(), ModelError> {
+    let cells = sizes.grid.map_or(1, Grid::cells);
+    for (key, components) in [("State", sizes.state), ("Output", sizes.outputs)] {
+        if let Some((message, remedy)) = too_large(&[(components, "components"), (cells, "cells")], MOST_STATE) {
+            return Err(ModelError::setting(format!("struct {key}"), message, remedy));
+        }
+    }
+    // One frame is what there is without encoders.
+    let window = too_large(&[(sizes.frames, "frames"), (sizes.outputs, "outputs")], MOST_WIDTH);
+    match window.filter(|_| sizes.frames > 1) {
+        Some((message, remedy)) => Err(ModelError::setting("encode.frames", message, remedy)),
+        None => Ok(()),
+    }
+}
+
 /// The width of a network's argument in a function, if it takes it.
 pub(super) fn argument_width(lowered: Option<&Lowered>, net: &str) -> Option<usize> {
     lowered?.arguments.iter().find(|a| matches!(&a.role, Role::Network(n) if n == net)).map(|a| a.width)
@@ -380,6 +403,11 @@ fn declare_networks(
             ));
         }
         networks.push(Network::declare(table, (name, net), inputs, outputs, sizes.grid));
+        // Widths are below 2^16, so that the numbers of a network cannot overflow.
+        if table.per_member() > MOST_WEIGHTS {
+            let message = format!("{} weights are more than {MOST_WEIGHTS}", table.per_member());
+            return Err(ModelError::setting(format!("net.{name}"), message, "use fewer or narrower layers"));
+        }
     }
     Ok(networks)
 }

@@ -1,6 +1,7 @@
 //! Errors of building a model.
 
 use crate::physics::PhysicsError;
+use crate::store::WriteError;
 use std::path::PathBuf;
 
 /// Why a model could not be built; every message says what is wrong, where, and the remedy.
@@ -9,7 +10,10 @@ pub enum ModelError {
     /// The WGSL was refused.
     #[error(transparent)]
     Physics(#[from] Box<PhysicsError>),
-    /// A file could not be read or written.
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A file could not be read.
     #[error("{path}: {reason}", path = path.display())]
     File {
         /// The file.

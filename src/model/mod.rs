@@ -9,6 +9,7 @@ mod composer;
 mod encode;
 mod error;
 mod grid_spec;
+pub mod limits;
 mod net_spec;
 mod network;
 mod objective;

@@ -1,6 +1,7 @@
 //! `[net]`: what the TOML says about a network.
 
 use super::error::ModelError;
+use super::limits::{MOST_LAYERS, MOST_WIDTH, too_many};
 use super::network::{Activation, Encodes, LastLayer, NetworkKind, Scope};
 use crate::program::Boundary;
 use serde::Deserialize;
@@ -50,6 +51,15 @@ impl NetSpec {
         for (key, widths) in [("hidden", &self.hidden), ("channels", &self.channels)] {
             if let Some(layer) = widths.iter().position(|w| *w == 0) {
                 return refuse(&format!(".{key}[{layer}]"), "a layer of width 0", "use widths of at least 1");
+            }
+        }
+        for (key, widths) in [("hidden", &self.hidden), ("channels", &self.channels)] {
+            if let Some((message, remedy)) = too_many(widths.len(), MOST_LAYERS) {
+                return refuse(&format!(".{key}"), &format!("layers: {message}"), &remedy);
+            }
+            let wide = widths.iter().enumerate().find_map(|(layer, w)| Some((layer, too_many(*w, MOST_WIDTH)?)));
+            if let Some((layer, (message, remedy))) = wide {
+                return refuse(&format!(".{key}[{layer}]"), &message, &remedy);
             }
         }
         let conv = self.kind == NetworkKind::Conv;

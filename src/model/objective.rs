@@ -109,6 +109,14 @@ impl Objective {
         self.loss_weight != 0.0 || self.penalties.iter().any(|p| p.weight != 0.0 && reads(p))
     }
 
+    /// Whether the sums of a sample make the objective something else than a finite number.
+    pub fn is_spoilt_by(&self, sums: &Sums) -> bool {
+        let finite = |o: super::Observable| self.observables.place(o).is_none_or(|i| sums.observables[i].is_finite());
+        let counted = self.penalties.iter().filter(|p| p.weight != 0.0);
+        (self.loss_weight != 0.0 && !sums.squared_error.is_finite())
+            || !counted.flat_map(Penalty::observables).all(finite)
+    }
+
     /// Values and seeds from the sums and the points `[points, width]` of a group. Without points, penalties that are made
     /// of pairs are NaN, and count only if they have a weight.
     pub fn evaluate(&self, sums: &Sums, points: &[f64]) -> (ObjectiveTerms, Seeds) {

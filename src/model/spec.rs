@@ -2,6 +2,7 @@
 
 use super::error::ModelError;
 use super::grid_spec::GridSpec;
+use super::limits::{MOST_SUBSTEPS, too_many};
 use super::net_spec::NetSpec;
 use super::pairs::{Between, Measure};
 use serde::Deserialize;
@@ -273,6 +274,9 @@ impl ModelSpec {
         }
         if solver.substeps == 0 {
             return Err(ModelError::setting("solver.substeps", "no step per interval", "use 1 or more"));
+        }
+        if let Some((message, remedy)) = too_many(solver.substeps, MOST_SUBSTEPS) {
+            return Err(ModelError::setting("solver.substeps", message, remedy));
         }
         if matches!(solver.method, Method::Map | Method::Static) && solver.substeps != 1 {
             return Err(ModelError::setting(

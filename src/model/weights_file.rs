@@ -115,8 +115,7 @@ pub fn load_weights(path: &Path, table: &WeightTable) -> Result<Weights, ModelEr
     Ok(weights)
 }
 
-/// Writes the weights of one member, as F64 if `double`, else as F32. Written beside and renamed, so that a crash leaves
-/// the old file.
+/// Writes the weights of one member, as F64 if `double`, else as F32.
 pub fn save_weights(
     path: &Path,
     table: &WeightTable,
@@ -146,8 +145,5 @@ pub fn save_weights(
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, None).map_err(|e| failed(e.to_string()))?;
-    let io = |reason| ModelError::File { path: path.into(), reason };
-    let beside = path.with_extension("safetensors.part");
-    std::fs::write(&beside, bytes).map_err(io)?;
-    std::fs::rename(&beside, path).map_err(io)
+    Ok(crate::store::write(path, &bytes)?)
 }

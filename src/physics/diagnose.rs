@@ -171,6 +171,8 @@ fn remedy(marked: &str, message: &str, grid: bool) -> Option<String> {
         "WGSL has no recursion: write a loop with a fixed number of rounds"
     } else if lower.contains("cannot combine") || lower.contains("automatic conversion") || lower.contains("must be") {
         "WGSL does not mix types: write 2.0 rather than 2u or i32 variables beside f32, and convert with f32(...)"
+    } else if lower.contains("exceeds limit") {
+        "make the array smaller; cells of a grid are declared by [grid], not by arrays"
     } else {
         return None;
     };

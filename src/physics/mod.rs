@@ -5,6 +5,7 @@
 //! symbolically: calls inline, loops unroll, other branches become selects. Everything that cannot be lowered is an
 //! error at its place in the text, with a remedy.
 
+mod bounds;
 mod diagnose;
 mod error;
 mod lower;

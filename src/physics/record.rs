@@ -7,6 +7,9 @@ use naga::{ArraySize, Handle, Module, Scalar, Span, Type, TypeInner};
 /// The most scalars that a struct may have: keeps mistaken array sizes from exhausting memory.
 const WIDTH_LIMIT: usize = 65_536;
 
+/// Longest name of a scalar: keeps structs in structs from exhausting the stack.
+const PATH_LIMIT: usize = 1_024;
+
 /// A struct of the user's text, flattened in declaration order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -45,6 +48,11 @@ fn visit(source: &Source, ty: Handle<Type>, path: &str, span: Span, names: &mut 
     if names.len() > WIDTH_LIMIT {
         return Err(Fault::new(span, format!("member `{path}` is too large: at most {WIDTH_LIMIT} scalars"))
             .help("make the array smaller; cells of a grid are declared by [grid], not by arrays"));
+    }
+    if path.len() > PATH_LIMIT {
+        return Err(
+            Fault::new(span, "structs nest too deeply").help("give the innermost members a struct of their own")
+        );
     }
     match &source.module.types[ty].inner {
         TypeInner::Scalar(Scalar::F32) => names.push(path.to_string()),

@@ -107,13 +107,16 @@ fn parts(text: &str, tokens: &[Range<usize>], i: usize, brackets: (&str, &str)) 
     (found, at)
 }
 
+/// Most tokens of a result type: keeps the scan linear.
+const RESULT_TOKENS: usize = 256;
+
 /// The result type of a function whose argument list ends before token `i`.
 fn result(text: &str, tokens: &[Range<usize>], i: usize) -> Option<Span> {
     if &text[tokens.get(i)?.clone()] != "-" || &text[tokens.get(i + 1)?.clone()] != ">" {
         return None;
     }
     let first = tokens.get(i + 2)?;
-    let brace = tokens[i + 2..].iter().position(|t| &text[t.clone()] == "{")?;
+    let brace = tokens[i + 2..].iter().take(RESULT_TOKENS).position(|t| &text[t.clone()] == "{")?;
     let last = tokens.get((i + 1 + brace).max(i + 2))?;
     Some(Span::new(first.start as u32, last.end as u32))
 }

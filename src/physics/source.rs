@@ -1,5 +1,6 @@
 //! The text that naga sees: the user's text with the engine's declarations behind it, parsed and validated.
 
+use super::bounds;
 use super::diagnose;
 use super::error::Fault;
 use super::scan::Declarations;
@@ -26,6 +27,7 @@ pub(super) const NEAR_FIELDS: &str = "NearFields";
 /// Parses the user's text with the engine's declarations appended, so that the user's line numbers stay.
 /// `near` lists the members of `Near` on a grid.
 pub(super) fn parse(text: &str, near: Option<&[&str]>) -> Result<Source, Fault> {
+    bounds::check(text)?;
     let grid = near.is_some();
     let declarations = Declarations::scan(text);
     if let Some(own) = declarations.functions.get(STOPGRAD) {

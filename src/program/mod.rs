@@ -13,5 +13,6 @@ mod weights;
 
 pub use build::{Builder, Operation, Over, Port, Program, Value, ValueId, View, joint_function};
 pub use grid::{Boundary, Grid, Stencil, Tap};
+pub use recompute::layers_again;
 pub use reverse::{Differentiated, sweep, vjp, without_unused};
 pub use weights::{WeightId, WeightShape, WeightTable, Weights};

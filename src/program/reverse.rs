@@ -28,7 +28,7 @@ pub fn vjp(program: &Program, wanted: &[bool], weights: bool) -> Differentiated 
     let targets: Vec<View> = port_views(program).into_iter().zip(wanted).filter(|(_, w)| **w).map(|(v, _)| v).collect();
     let cotangents = sweep(&mut builder, 0..forward, &seeds, &targets, weights);
     let mut outputs: Vec<View> = program.outputs.iter().copied().chain(cotangents).collect();
-    builder.values = recompute(std::mem::take(&mut builder.values), forward, &mut outputs);
+    builder.values = recompute(std::mem::take(&mut builder.values), forward, 0, &mut outputs);
     Differentiated { program: builder.finish(outputs), forward }
 }
 

@@ -47,6 +47,7 @@ pub use style::Size;
 pub use training::TrainingCurve;
 pub use trajectories::{Example, Trace, Trajectories};
 
+use crate::store;
 use std::path::Path;
 
 /// Anything that draws itself as an SVG document.
@@ -64,9 +65,8 @@ pub trait Draw {
 
 /// Writes a text file and makes the folders above it.
 fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
-    let failed = |reason| ReportError::Write { path: path.to_path_buf(), reason };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        store::make_folder(folder)?;
     }
-    std::fs::write(path, text).map_err(failed)
+    Ok(store::write(path, text.as_bytes())?)
 }

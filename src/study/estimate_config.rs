@@ -1,6 +1,7 @@
 //! `[estimate]`: what is minimised over θ, how, and how much is found out about the minimum.
 
 use crate::data::{Dataset, Windows};
+use crate::model::limits::too_many;
 use serde::Deserialize;
 
 /// How the minimum is looked for.
@@ -67,7 +68,7 @@ pub struct EstimateConfig {
 /// Cells of a field from which on profiles are computed only where they are asked for.
 pub const LARGE_FIELD: usize = 128;
 
-/// Most points of a grid.
+/// Most points of a grid, along one axis or all together, and most of everything else that is counted here.
 const MOST_POINTS: usize = 100_000;
 
 impl Default for EstimateConfig {
@@ -122,8 +123,11 @@ impl EstimateConfig {
         let least = |key: &str, value: usize, least: usize| {
             (value < least).then(|| (format!("estimate.{key} = {value}"), format!("use {least} or more")))
         };
+        let most = |key: &str, value: usize| {
+            too_many(value, MOST_POINTS).map(|(message, remedy)| (format!("estimate.{key}: {message}"), remedy))
+        };
         let count = (self.points as f64).powi(free as i32);
-        let too_many = || {
+        let too_fine = || {
             (self.uses_grid(free) && count > MOST_POINTS as f64).then(|| {
                 let message =
                     format!("estimate.points: {} along each of {free} axes are {count:.0} points", self.points);
@@ -145,6 +149,12 @@ impl EstimateConfig {
             .or_else(|| least("trajectories", self.trajectories, 1))
             .or_else(|| least("profile_points", self.profile_points, 5))
             .or_else(|| least("profile_steps", self.profile_steps, 1))
-            .or_else(too_many)
+            .or_else(too_fine)
+            .or_else(|| most("points", self.points))
+            .or_else(|| most("starts", self.starts))
+            .or_else(|| most("steps", self.steps))
+            .or_else(|| most("bootstrap", self.bootstrap))
+            .or_else(|| most("profile_points", self.profile_points))
+            .or_else(|| most("profile_steps", self.profile_steps))
     }
 }

@@ -59,6 +59,8 @@ pub struct Study {
     pub path: PathBuf,
     /// Its exact text.
     pub text: String,
+    /// Its tables, those of `[full]` merged over them where they count, and keys set outside of the file.
+    pub tables: toml::Table,
     /// The model part.
     pub spec: ModelSpec,
     /// `[study]`
@@ -148,6 +150,7 @@ impl Study {
 
     fn parse_with(path: &Path, text: String, full: bool, settings: Vec<Setting>) -> Result<Study, StudyError> {
         let mut file: File = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
+        let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
         if !file.full.is_empty() || !settings.is_empty() {
             let read = |table: &toml::Table, what: &str| {
                 table.clone().try_into::<File>().map_err(|e| {
@@ -156,7 +159,6 @@ impl Study {
                     setting(path, format!("{what}: {message}"), &remedy(&plain(e.message().trim())))
                 })
             };
-            let mut whole: toml::Table = toml::from_str(&text).map_err(|e| located(path, &text, &e))?;
             if let Some(toml::Value::Table(over)) = whole.remove("full") {
                 let mut published = whole.clone();
                 merge(&mut published, over);
@@ -179,6 +181,7 @@ impl Study {
         Ok(Study {
             path: path.into(),
             text,
+            tables: whole,
             spec: ModelSpec {
                 model: file.model,
                 theta: file.theta,

@@ -8,6 +8,7 @@ use super::prepare::PrepareError;
 use crate::data::simulate_config::{Distribution, Draw};
 use crate::device::reference::evaluate_plain;
 use crate::device::{Device, DeviceError, Job, StatusCode, Trajectories};
+use crate::model::limits::{MOST_STEPS, MOST_SUBSTEPS, MOST_VALUES, too_large, too_many};
 use crate::model::{Method, Model, ModelSpec, Objective, SolverSpec};
 use crate::program::{Operation, Value, Weights};
 use crate::rng::{Purpose, Stream};
@@ -128,6 +129,11 @@ impl Study {
             let message = format!("forecast.models: {} and {} have other states", states(&all[0]), states(other));
             return Err(setting(&self.path, message, "give all the same struct State: they share starts").into());
         }
+        let numbers = all.iter().map(|f| f.model.state.len() + f.model.outputs.len()).sum();
+        let sizes = [(config.starts, "starts"), (config.steps + 1, "frames"), (numbers, "numbers in a frame")];
+        if let Some((message, remedy)) = too_large(&sizes, MOST_VALUES) {
+            return Err(setting(&self.path, format!("forecast.starts: {message}"), &remedy).into());
+        }
         config.starts(&all[0].model.state).map_err(|m| setting(&self.path, m.0, &m.1))?;
         Ok(all)
     }
@@ -139,6 +145,11 @@ impl Study {
         for (key, value) in [("starts", config.starts), ("steps", config.steps), ("substeps", config.substeps)] {
             if value == 0 {
                 return refuse(key, "is 0".into(), "give at least 1");
+            }
+        }
+        for (key, value, most) in [("steps", config.steps, MOST_STEPS), ("substeps", config.substeps, MOST_SUBSTEPS)] {
+            if let Some((message, remedy)) = too_many(value, most) {
+                return refuse(key, message, &remedy);
             }
         }
         if !(config.dt.is_finite() && config.dt > 0.0) {

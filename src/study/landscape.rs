@@ -1,7 +1,8 @@
 //! The landscape: loss, objective, penalties and their ingredients over any number of θ axes.
 //!
-//! It holds its results, 8 bytes per point and quantity, and nothing else that grows with the points: a sweep makes θ as it
-//! goes and drops the sums of a chunk before it starts the next.
+//! [`landscape`] holds its results, 8 bytes per point and quantity, and nothing else that grows with the points: a sweep makes
+//! θ as it goes and drops the sums of a chunk before it starts the next. Landscapes of studies are computed into files
+//! (`landscape_store`), of which a [`Landscape`] is as much as fits into memory.
 
 use super::basins::Basins;
 use super::retrain::RetrainConfig;
@@ -22,6 +23,9 @@ pub struct LandscapeConfig {
     /// Most trajectories used, evenly chosen from the data; default: those that the estimate uses, so that its minima and
     /// those of the landscape are the same.
     pub trajectories: Option<usize>,
+    /// Most points computed between two writes to the files, which is what is lost when a process is killed; default: what
+    /// takes some seconds on a processor, at most 32 768.
+    pub chunk: Option<usize>,
     /// The same landscape with a network trained for each θ; none unless it is asked for.
     pub retrain: Option<RetrainConfig>,
 }
@@ -56,6 +60,24 @@ impl Axis {
         let values = (0..=last).map(|i| spec.at(i as f64 / last as f64)).collect();
         Axis { index, name: model.theta[index].clone(), values }
     }
+
+    /// The axis with some of its values.
+    pub(super) fn picked(&self, kept: &[usize]) -> Axis {
+        Axis { values: kept.iter().map(|i| self.values[*i]).collect(), ..self.clone() }
+    }
+}
+
+/// At most `most` of `count` places, at least 2, evenly chosen and the ends included.
+pub(super) fn evenly(count: usize, most: usize) -> Vec<usize> {
+    let (kept, last) = (count.min(most.max(2)), count.saturating_sub(1));
+    (0..kept).map(|i| i * last / kept.saturating_sub(1).max(1)).collect()
+}
+
+/// Positions on the grid of some axes of all combinations of places that are kept of each.
+pub(super) fn positions(axes: &[Axis], kept: &[Vec<usize>]) -> Vec<usize> {
+    axes.iter().zip(kept).fold(vec![0], |positions, (axis, kept)| {
+        positions.iter().flat_map(|p| kept.iter().map(move |i| p * axis.values.len() + i)).collect()
+    })
 }
 
 /// Quantities on a grid; the last axis varies fastest. Points where a trajectory failed hold NaN and are counted.
@@ -70,6 +92,17 @@ pub struct Landscape {
     pub failures: Vec<f64>,
     /// The first trajectory that failed.
     pub first_failure: Option<Divergence>,
+    /// The landscape that this is a part of, where it is not the whole.
+    pub whole: Option<Whole>,
+}
+
+/// A landscape with more points than are held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Its points.
+    pub points: usize,
+    /// Those where a trajectory failed.
+    pub failed: usize,
 }
 
 /// A trajectory that left the finite numbers.
@@ -133,8 +166,39 @@ pub(super) fn theta_at(axes: &[Axis], base: &[f64], position: usize) -> Vec<f64>
     theta
 }
 
-/// Computes a landscape around `base` (the values of the parameters that do not vary). Of `criteria`, those that are sums of
-/// penalties are quantities as well.
+/// Names of what a landscape shows of each point.
+pub fn quantity_names(objective: &Objective, criteria: &[Criterion]) -> Vec<String> {
+    Quantities::new(objective, criteria).names()
+}
+
+/// What a sweep found at a point.
+pub(super) struct Point<'a> {
+    /// θ, all parameters.
+    pub theta: &'a [f64],
+    /// A value for each quantity; `None` where a trajectory failed.
+    pub values: Option<Vec<f64>>,
+    /// Failed trajectories, and the number and the step of the first.
+    pub failures: usize,
+    pub first_failure: Option<(usize, u32)>,
+}
+
+/// Evaluates positions of the grid of some axes around `base`, and hands on what was found at each, by its place among them.
+pub(super) fn measure(
+    setting: &Sweep,
+    shown: &Quantities,
+    (axes, base): (&[Axis], &[f64]),
+    positions: impl Iterator<Item = usize>,
+    mut receive: impl FnMut(usize, Point),
+) -> Result<(), DeviceError> {
+    sweep(setting, positions.map(|position| theta_at(axes, base, position)), |place, theta, sums| {
+        let values = (sums.failures == 0).then(|| shown.values(&sums.total(), &sums.pairs));
+        receive(place, Point { theta, values, failures: sums.failures, first_failure: sums.first_failure });
+        true
+    })
+}
+
+/// Computes a landscape around `base` (the values of the parameters that do not vary), in memory. Of `criteria`, those that
+/// are sums of penalties are quantities as well.
 pub fn landscape(
     setting: &Sweep,
     objective: &Objective,
@@ -148,19 +212,16 @@ pub fn landscape(
         shown.names().into_iter().map(|n| (n, vec![f64::NAN; count])).collect();
     let mut failures = vec![0.0; count];
     let mut first_failure = None;
-    sweep(setting, (0..count).map(|position| theta_at(&axes, base, position)), |index, theta, sums| {
-        failures[index] = sums.failures as f64;
-        if let (Some((sample, step)), None) = (sums.first_failure, &first_failure) {
-            first_failure = Some(Divergence { theta: theta.to_vec(), sample, step });
+    measure(setting, &shown, (&axes, base), 0..count, |position, point| {
+        failures[position] = point.failures as f64;
+        if let (Some((sample, step)), None) = (point.first_failure, &first_failure) {
+            first_failure = Some(Divergence { theta: point.theta.to_vec(), sample, step });
         }
-        if sums.failures == 0 {
-            for (quantity, value) in quantities.iter_mut().zip(shown.values(&sums.total(), &sums.pairs)) {
-                quantity.1[index] = value;
-            }
+        for (quantity, value) in quantities.iter_mut().zip(point.values.into_iter().flatten()) {
+            quantity.1[position] = value;
         }
-        true
     })?;
-    Ok(Landscape { axes, quantities, failures, first_failure })
+    Ok(Landscape { axes, quantities, failures, first_failure, whole: None })
 }
 
 impl Landscape {
@@ -182,31 +243,22 @@ impl Landscape {
 
     /// The same landscape with at most `most` values per axis, evenly chosen and the ends included: what a figure can show.
     pub fn thinned(&self, most: usize) -> Landscape {
-        let kept: Vec<Vec<usize>> = self
-            .axes
-            .iter()
-            .map(|axis| {
-                let last = axis.values.len().saturating_sub(1);
-                let count = axis.values.len().min(most.max(2));
-                (0..count).map(|i| i * last / count.saturating_sub(1).max(1)).collect()
-            })
-            .collect();
-        let mut positions = vec![0];
-        for (axis, kept) in self.axes.iter().zip(&kept) {
-            positions = positions.iter().flat_map(|p| kept.iter().map(move |i| p * axis.values.len() + i)).collect();
-        }
-        let pick = |values: &[f64], at: &[usize]| at.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        let kept: Vec<Vec<usize>> = self.axes.iter().map(|axis| evenly(axis.values.len(), most)).collect();
+        let positions = positions(&self.axes, &kept);
+        let pick = |values: &[f64]| positions.iter().map(|i| values[*i]).collect::<Vec<f64>>();
         Landscape {
-            axes: self
-                .axes
-                .iter()
-                .zip(&kept)
-                .map(|(a, at)| Axis { values: pick(&a.values, at), ..a.clone() })
-                .collect(),
-            quantities: self.quantities.iter().map(|(name, v)| (name.clone(), pick(v, &positions))).collect(),
-            failures: pick(&self.failures, &positions),
+            axes: self.axes.iter().zip(&kept).map(|(axis, kept)| axis.picked(kept)).collect(),
+            quantities: self.quantities.iter().map(|(name, values)| (name.clone(), pick(values))).collect(),
+            failures: pick(&self.failures),
             first_failure: self.first_failure.clone(),
+            whole: self.whole,
         }
+    }
+
+    /// Points of the whole landscape, and how many of them a trajectory failed at.
+    pub fn counts(&self) -> Whole {
+        let failed = || self.failures.iter().filter(|failures| **failures > 0.0).count();
+        self.whole.unwrap_or_else(|| Whole { points: self.failures.len(), failed: failed() })
     }
 
     /// All local minima of a quantity with their basins.

@@ -19,6 +19,7 @@ mod forecast;
 mod forecast_error;
 mod identify;
 mod landscape;
+mod landscape_store;
 mod lbfgs;
 mod minima;
 mod nuisance;
@@ -50,7 +51,13 @@ pub use file::{Study, StudyError, StudyTable};
 pub use forecast::{Drift, Forecast, ForecastConfig, ForecastModel, Forecaster};
 pub use forecast_error::{ForecastError, Units, forecast_error, persistence_error};
 pub use identify::{Identifiability, Identified, Known, identify};
-pub use landscape::{Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, landscape};
+pub use landscape::{
+    Axis, Divergence, Landscape, LandscapeConfig, PENALTIES, Points, Whole, landscape, quantity_names,
+};
+pub use landscape_store::{
+    Chunks, Contents, Filled, Gap, Identity, LandscapeError, LandscapeStore, Part, Verified, chunk_points, identity,
+    verify,
+};
 pub use minima::FurtherMinimum;
 pub use oracle::Oracle;
 pub use prepare::{PrepareError, Prepared, prepare, trajectories};

@@ -10,8 +10,8 @@ use crate::model::{Model, Objective};
 
 /// Axes of a landscape unless the study names more.
 const MOST_AXES: usize = 4;
-/// Points of a landscape: its results stay below 1 GiB, 8 bytes for each of about ten quantities.
-const MOST_POINTS: usize = 12_000_000;
+/// Points of a landscape: its files stay below 100 GB, 8 bytes for each of about ten quantities.
+const MOST_POINTS: usize = 1_000_000_000;
 
 impl Study {
     /// Refuses parameters that can neither be drawn nor taken as known, nor trained from a given value.
@@ -112,6 +112,9 @@ impl Study {
         if let Some(twice) = (1..indices.len()).find(|i| indices[..*i].contains(&indices[*i])) {
             let message = format!("landscape.axes names {} twice", model.theta[indices[twice]]);
             return Err(setting(&self.path, message, "name every parameter once"));
+        }
+        if self.landscape.chunk == Some(0) {
+            return Err(setting(&self.path, "landscape.chunk is 0".into(), "give at least 1 point, or leave it out"));
         }
         let by_default = match indices.len() {
             0 | 1 => 101,

@@ -65,6 +65,7 @@ impl Truth {
 pub fn simulate_episodes(study: &Study, config: &SimulateConfig, model: &Model) -> Result<Simulated, PrepareError> {
     config.validate()?;
     let truth = load_truth(study, config)?;
+    config.check_size(truth.state_len() + truth.output_len() + truth.inputs.len())?;
     for (what, ours, theirs) in [("outputs", &model.outputs, &truth.outputs), ("inputs", &model.inputs, &truth.inputs)]
     {
         if what == "outputs" && ours != theirs || what == "inputs" && !ours.is_empty() && ours != theirs {

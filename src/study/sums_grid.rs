@@ -88,7 +88,7 @@ impl SumsGrid {
             }
         }
         let failures = self.sums.iter().map(|s| f64::from(u8::from(s.is_none()))).collect();
-        Landscape { axes: self.axes.clone(), quantities, failures, first_failure: None }
+        Landscape { axes: self.axes.clone(), quantities, failures, first_failure: None, whole: None }
     }
 
     /// The local minima of a criterion, the deepest first, without ripples shallower than a twentieth of the rise from the least

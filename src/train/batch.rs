@@ -2,6 +2,7 @@
 
 use super::config::TrainConfig;
 use super::error::TrainError;
+use super::failures::Failures;
 use super::parameters::Parameters;
 use super::population::Member;
 use super::state::Checkpoint;
@@ -93,24 +94,35 @@ impl Batch {
     }
 }
 
-/// Refuses a group with trajectories that left the finite numbers, and names them. `epoch` counts from 0.
+/// Number of trajectories that are left out, and the first of them in words.
+pub(super) type LeftOut = (usize, Option<String>);
+
+/// The trajectories of a group that left the finite numbers: how many, and the first of them in words. An error that names
+/// them where they are not to be left out, or where none is left. `epoch` counts from 0.
 pub(super) fn check_group(
-    model: &Model,
+    crew: &Crew,
     job: &Job,
     evaluation: &Evaluation,
     group: usize,
     epoch: usize,
-) -> Result<(), TrainError> {
-    let (n, p) = (job.per_group(), model.theta.len());
+) -> Result<LeftOut, TrainError> {
+    let (n, p) = (job.per_group(), crew.model.theta.len());
     let samples = group * n..(group + 1) * n;
-    let status: &[Status] = &evaluation.status[samples.clone()];
+    let mut status: Vec<Status> = evaluation.status[samples.clone()].to_vec();
+    // One state may spoil the derivatives of all, through an objective that is not linear in its means.
+    if status.iter().any(|s| matches!(s.code, StatusCode::NonFiniteState | StatusCode::NonFiniteSum)) {
+        status.iter_mut().filter(|s| s.code == StatusCode::NonFiniteAdjoint).for_each(|s| *s = Status::default());
+    }
     let count = status.iter().filter(|s| s.code != StatusCode::Ok).count();
     if count == 0 {
-        return Ok(());
+        return Ok((0, None));
     }
     let theta = &job.theta[samples.start * p..samples.end * p];
     let own =
         Job { groups: 1, members: &[], penalty_scale: &[], loss_scale: &[], rows: &job.rows[samples], theta, ..*job };
-    let details = describe_failures(model, &own, status, 5).join("\n  ");
+    if crew.config.failures != Failures::Error && count < n {
+        return Ok((count, describe_failures(crew.model, &own, &status, 1).into_iter().next()));
+    }
+    let details = describe_failures(crew.model, &own, &status, 5).join("\n  ");
     Err(TrainError::Diverged { epoch: epoch + 1, count, samples: n, details })
 }

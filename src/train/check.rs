@@ -1,9 +1,11 @@
 //! What is wrong with the settings of `[train]`, and the remedy: by themselves, and for a model.
 
 use super::config::TrainConfig;
+use super::failures::Failures;
 use super::mode::{Mode, stage_problem};
 use super::parameters::has_box;
 use super::prior::Draw;
+use crate::model::limits::{MOST_EPOCHS, MOST_SAMPLES, MOST_WEIGHTS, too_large, too_many};
 use crate::model::{Model, Objective};
 
 /// What is wrong, and the remedy.
@@ -37,13 +39,25 @@ impl TrainConfig {
             let [first, last] = self.theta_rate?;
             positive("theta_rate[0]", first).or_else(|| positive("theta_rate[1]", last))
         };
+        let most = |key: &str, value: usize, most: usize| {
+            too_many(value, most).map(|(message, remedy)| (format!("train.{key}: {message}"), remedy))
+        };
+        let samples = || {
+            let (message, remedy) = too_large(&[(self.batch, "windows"), (self.draws, "draws")], MOST_SAMPLES)?;
+            Some((format!("train.batch and train.draws: {message}"), remedy))
+        };
         whole("epochs", self.epochs)
             .or_else(|| whole("batch", self.batch))
             .or_else(|| whole("draws", self.draws))
+            .or_else(|| most("epochs", self.epochs, MOST_EPOCHS))
+            .or_else(samples)
+            .or_else(|| most("dual.inner", self.dual.map_or(1, |dual| dual.inner), MOST_EPOCHS))
             .or_else(|| whole("checkpoint_every", self.checkpoint_every))
+            .or_else(|| not_negative("checkpoint_seconds", self.checkpoint_seconds))
             .or_else(|| positive("rate[0]", self.rate[0]))
             .or_else(|| positive("rate[1]", self.rate[1]))
             .or_else(|| positive("epsilon", self.epsilon))
+            .or_else(|| not_negative("failure_loss", self.failure_loss))
             .or_else(|| not_negative("weight_decay", self.weight_decay))
             .or_else(|| not_negative("clip_value", self.clip_value))
             .or_else(|| not_negative("clip_norm", self.clip_norm))
@@ -127,6 +141,11 @@ impl TrainConfig {
             );
             return Some((message, "use train.mode = \"inductive\", or remove the network".into()));
         }
+        let members = self.population.count();
+        let sizes = [(members, "members"), (model.weights.per_member(), "weights")];
+        if let Some((message, _)) = too_large(&sizes, MOST_WEIGHTS).filter(|_| members > 1) {
+            return Some((format!("train.population: {message}"), "use fewer members, or smaller networks".into()));
+        }
         let weighted = objective.penalties.iter().any(|p| p.weight > 0.0);
         let weigh = || "add [[penalty]] with weight > 0".to_string();
         if self.dual.is_some() && !weighted {
@@ -134,6 +153,10 @@ impl TrainConfig {
         }
         if !self.population.weights.is_empty() && !weighted {
             return Some(("train.population.weights: no penalty has a weight to multiply".into(), weigh()));
+        }
+        if self.failures != Failures::Error && objective.counts_pairs() {
+            let message = "train.failures: a penalty made of pairs of points needs every trajectory";
+            return Some((message.into(), "use train.failures = \"error\", or other penalties".into()));
         }
         if self.draw.most_parameters() < model.theta.len() {
             let message = format!("train.draw: a Sobol sequence has {} dimensions", self.draw.most_parameters());

@@ -1,38 +1,25 @@
-//! Checkpoint files: weights, moments, counters and history, written so that a crash leaves the old one.
+//! Checkpoint files: weights, moments, counters and history, with a checksum over all of it. The one before is kept beside
+//! the newest and takes its place if that is damaged.
 
+use super::checkpoint_error::CheckpointError;
 use super::metrics::EpochMetrics;
 use super::optimiser::AdamW;
 use super::state::{Checkpoint, MemberState};
 use crate::program::Weights;
+use crate::store::{Checksum, WriteError, write_keeping};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Why a checkpoint could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file system refused.
-    #[error("{path}: {reason}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        reason: std::io::Error,
-    },
-    /// The content is not a checkpoint.
-    #[error("{path}: not a checkpoint of this program: {message}\nhelp: delete it to train from the start", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-}
+/// Format of the files. Those of greybox 0.1.0 carry no number and no checksum, and count as 1.
+const FORMAT: u32 = 2;
 
 impl Checkpoint {
-    /// Writes the checkpoint beside `path` and renames it.
+    /// Writes the checkpoint. A crash at any moment leaves it or the one before, which stays beside it.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let content = |message: String| CheckpointError::Content { path: path.into(), message };
+        let failed = |reason| CheckpointError::Write(WriteError::write(path, reason));
+        let other = |e: &dyn std::error::Error| failed(std::io::Error::other(e.to_string()));
         let arrays: [(&str, &Vec<f64>); 8] = [
             ("weights", &self.weights.values),
             ("best", &self.best.values),
@@ -45,76 +32,173 @@ impl Checkpoint {
         ];
         let bytes: Vec<(&str, usize, Vec<u8>)> =
             arrays.iter().map(|(n, v)| (*n, v.len(), v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-        let mut views = Vec::new();
+        let mut views = BTreeMap::new();
         for (name, count, data) in &bytes {
-            let view = TensorView::new(Dtype::F64, vec![*count], data).map_err(|e| content(e.to_string()))?;
-            views.push((*name, view));
+            views.insert(*name, TensorView::new(Dtype::F64, vec![*count], data).map_err(|e| other(&e))?);
         }
-        let history = serde_json::to_string(&self.history).map_err(|e| content(e.to_string()))?;
-        let members = serde_json::to_string(&self.members).map_err(|e| content(e.to_string()))?;
-        let facts = HashMap::from([
-            ("study".to_string(), self.study.clone()),
-            ("epoch".to_string(), self.epoch.to_string()),
-            ("steps".to_string(), self.optimiser.steps.to_string()),
-            ("theta_steps".to_string(), self.theta_optimiser.steps.to_string()),
-            ("single".to_string(), self.optimiser.single.to_string()),
-            ("members".to_string(), members),
-            ("history".to_string(), history),
-        ]);
-        let file = safetensors::serialize(views, Some(facts)).map_err(|e| content(e.to_string()))?;
-        let failed = |reason| CheckpointError::File { path: path.into(), reason };
-        let beside = path.with_extension("part");
-        std::fs::write(&beside, file).map_err(failed)?;
-        std::fs::rename(&beside, path).map_err(failed)
+        let history = serde_json::to_string(&self.history).map_err(|e| other(&e))?;
+        let members = serde_json::to_string(&self.members).map_err(|e| other(&e))?;
+        let facts = [
+            ("format", FORMAT.to_string()),
+            ("greybox", env!("CARGO_PKG_VERSION").to_string()),
+            ("study", self.study.clone()),
+            ("epoch", self.epoch.to_string()),
+            ("steps", self.optimiser.steps.to_string()),
+            ("theta_steps", self.theta_optimiser.steps.to_string()),
+            ("single", self.optimiser.single.to_string()),
+            ("members", members),
+            ("history", history),
+        ];
+        let mut facts: HashMap<String, String> = facts.map(|(name, fact)| (name.to_string(), fact)).into();
+        let sum = checksum(&facts, views.iter().map(|(name, view)| (*name, view.data())));
+        facts.insert("checksum".into(), sum);
+        let file = safetensors::serialize(views, Some(facts)).map_err(|e| other(&e))?;
+        Ok(write_keeping(path, &beside(path, "previous"), &file)?)
     }
 
-    /// Reads a checkpoint; `None` if there is none.
+    /// Reads a checkpoint; `None` if there is none. Where the newest is damaged it is set aside, with a warning, and the
+    /// one before is read.
     pub fn load(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bytes = std::fs::read(path).map_err(|reason| CheckpointError::File { path: path.into(), reason })?;
-        let content = |message: String| CheckpointError::Content { path: path.into(), message };
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| content(e.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| content(e.to_string()))?;
-        let facts = header.metadata().clone().unwrap_or_default();
-        let fact = |name: &str| facts.get(name).cloned().ok_or_else(|| content(format!("no `{name}`")));
-        let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| content(format!("{name}: {e}")));
-        let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
-            let tensor = file.tensor(name).map_err(|e| content(e.to_string()))?;
-            let chunks = tensor.data().chunks_exact(8);
-            Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
+        let previous = beside(path, "previous");
+        let (damaged, message) = match read(path) {
+            Ok(None) => return read(&previous),
+            Err(CheckpointError::Damaged { path, message }) => (path, message),
+            whole => return whole,
         };
-        let history: Vec<EpochMetrics> = serde_json::from_str(&fact("history")?).map_err(|e| content(e.to_string()))?;
-        // Checkpoints of version 0.1.0 hold one member without a θ of its own.
-        let members: Vec<MemberState> = match facts.get("members") {
-            Some(text) => serde_json::from_str(text).map_err(|e| content(e.to_string()))?,
-            None => vec![MemberState::after(&history)],
+        let Ok(Some(checkpoint)) = read(&previous) else {
+            return Err(CheckpointError::Damaged { path: damaged, message });
         };
-        let of_theta = |name: &str| if facts.contains_key("members") { array(name) } else { Ok(Vec::new()) };
-        let weights = |name: &str| Ok(Weights { members: members.len(), values: array(name)? });
-        let single = fact("single")? == "true";
-        Ok(Some(Checkpoint {
-            study: fact("study")?,
-            epoch: number("epoch")? as usize,
-            weights: weights("weights")?,
-            best: weights("best")?,
-            optimiser: AdamW {
-                first: array("first_moment")?,
-                second: array("second_moment")?,
-                steps: number("steps")?,
-                single,
-            },
-            theta: of_theta("theta")?,
-            best_theta: of_theta("best_theta")?,
-            theta_optimiser: AdamW {
-                first: of_theta("theta_first_moment")?,
-                second: of_theta("theta_second_moment")?,
-                steps: if facts.contains_key("members") { number("theta_steps")? } else { 0 },
-                single,
-            },
-            members,
-            history,
-        }))
+        // Else the next checkpoint would keep it as the previous one.
+        let aside = beside(path, "damaged");
+        std::fs::rename(path, &aside).map_err(|reason| WriteError::write(&aside, reason))?;
+        tracing::warn!(
+            "{} is damaged: {message}; it is kept as {}, and the run goes on from the checkpoint before, of epoch {}",
+            path.display(),
+            aside.display(),
+            checkpoint.epoch
+        );
+        Ok(Some(checkpoint))
     }
+
+    /// The checkpoint of a run, which `study` tells from others; `None` if there is none, an error if there is one of
+    /// another run. `study` is a list `NAME=VALUE NAME=VALUE …`, whose names say what differs.
+    pub fn load_of(path: &Path, study: &str) -> Result<Option<Checkpoint>, CheckpointError> {
+        let found = Checkpoint::load(path)?;
+        match &found {
+            Some(c) if c.study != study => {
+                Err(CheckpointError::OtherRun { path: path.into(), differ: differences(&c.study, study) })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Removes a checkpoint and the one before, if there are any.
+    pub fn remove(path: &Path) -> Result<(), CheckpointError> {
+        for path in [&beside(path, "previous"), path] {
+            match std::fs::remove_file(path) {
+                Err(reason) if reason.kind() != ErrorKind::NotFound => {
+                    return Err(WriteError::write(path, reason).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names of what differs between two lists `NAME=VALUE NAME=VALUE …`.
+fn differences(a: &str, b: &str) -> String {
+    let (a, b) = (a.split(' ').collect::<Vec<_>>(), b.split(' ').collect::<Vec<_>>());
+    let only = |one: &[&str], other: &[&str]| -> Vec<String> {
+        let missing = one.iter().filter(|entry| !other.contains(entry));
+        missing.map(|entry| entry.split('=').next().unwrap_or(entry).replace('_', " ")).collect()
+    };
+    let mut names = [only(&a, &b), only(&b, &a)].concat();
+    names.sort();
+    names.dedup();
+    names.join(", ")
+}
+
+/// `NAME.ENDING` beside a file NAME.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+/// Of all that a file holds but for the checksum itself.
+fn checksum<'a>(facts: &HashMap<String, String>, arrays: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut sum = Checksum::new();
+    for (name, fact) in facts.iter().filter(|(name, _)| *name != "checksum").collect::<BTreeMap<_, _>>() {
+        sum.add(name.as_bytes());
+        sum.add(fact.as_bytes());
+    }
+    for (name, data) in arrays.collect::<BTreeMap<_, _>>() {
+        sum.add(name.as_bytes());
+        sum.add(data);
+    }
+    sum.digits()
+}
+
+/// Reads one file; `None` if there is none.
+fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(reason) if reason.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(reason) => return Err(CheckpointError::Read { path: path.into(), reason }),
+    };
+    let damaged = |message: String| CheckpointError::Damaged { path: path.into(), message };
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let facts = header.metadata().clone().unwrap_or_default();
+    match facts.get("format") {
+        Some(format) if *format == FORMAT.to_string() => {}
+        None if !facts.contains_key("history") => return Err(CheckpointError::Foreign { path: path.into() }),
+        found => {
+            let found = found.map_or("1", String::as_str).into();
+            return Err(CheckpointError::Format { path: path.into(), found, reads: FORMAT });
+        }
+    }
+    let fact = |name: &str| facts.get(name).ok_or_else(|| damaged(format!("it has no `{name}`")));
+    let tensors = file.tensors();
+    if *fact("checksum")? != checksum(&facts, tensors.iter().map(|(name, view)| (name.as_str(), view.data()))) {
+        return Err(damaged("its checksum is not that of its content".into()));
+    }
+    let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| damaged(format!("{name}: {e}")));
+    let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
+        let tensor = file.tensor(name).map_err(|e| damaged(e.to_string()))?;
+        if tensor.dtype() != Dtype::F64 {
+            return Err(damaged(format!("`{name}` is stored as {:?}", tensor.dtype())));
+        }
+        let chunks = tensor.data().chunks_exact(8);
+        Ok(chunks.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect())
+    };
+    let history: Vec<EpochMetrics> = serde_json::from_str(fact("history")?).map_err(|e| damaged(e.to_string()))?;
+    let members: Vec<MemberState> = serde_json::from_str(fact("members")?).map_err(|e| damaged(e.to_string()))?;
+    let weights = |name: &str| Ok::<_, CheckpointError>(Weights { members: members.len(), values: array(name)? });
+    let single = fact("single")? == "true";
+    let read = Checkpoint {
+        study: fact("study")?.clone(),
+        epoch: number("epoch")? as usize,
+        weights: weights("weights")?,
+        best: weights("best")?,
+        optimiser: AdamW {
+            first: array("first_moment")?,
+            second: array("second_moment")?,
+            steps: number("steps")?,
+            single,
+        },
+        theta: array("theta")?,
+        best_theta: array("best_theta")?,
+        theta_optimiser: AdamW {
+            first: array("theta_first_moment")?,
+            second: array("theta_second_moment")?,
+            steps: number("theta_steps")?,
+            single,
+        },
+        members,
+        history,
+    };
+    read.disagreement().map_or(Ok(Some(read)), |problem| Err(damaged(problem)))
 }

@@ -1,5 +1,6 @@
 //! `[train]`
 
+use super::failures::{Failures, Policy};
 use super::mode::{Coordinates, Dual, Mode, Part, Stage, stage};
 use super::population::Population;
 use super::prior::Draw;
@@ -34,8 +35,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Stop after this many epochs without a better validation loss; 0 to run all epochs.
     pub patience: usize,
-    /// Save a checkpoint every this many epochs.
+    /// Save a checkpoint every this many epochs,
     pub checkpoint_every: usize,
+    /// and at the end of an epoch when so many seconds have passed since the last one.
+    pub checkpoint_seconds: f64,
     /// Use the weights of the best validation loss rather than the last.
     pub keep_best: bool,
     /// Whether θ is drawn or trained, and on what.
@@ -44,6 +47,10 @@ pub struct TrainConfig {
     pub draw: Draw,
     /// How a trained θ stays in its box.
     pub theta: Coordinates,
+    /// What becomes of trajectories that leave the finite numbers.
+    pub failures: Failures,
+    /// With `failures = "penalise"`, the squared residual that every entry of such a trajectory counts as.
+    pub failure_loss: f64,
     /// Learning rate of θ in the first and the last epoch, in its coordinates; default: `rate`.
     pub theta_rate: Option<[f64; 2]>,
     /// Where trained parameters start, by name; default: a uniform draw of the box for each member.
@@ -71,10 +78,13 @@ impl Default for TrainConfig {
             seed: 0,
             patience: 0,
             checkpoint_every: 10,
+            checkpoint_seconds: 60.0,
             keep_best: false,
             mode: Mode::Adaptive,
             draw: Draw::Random,
             theta: Coordinates::Project,
+            failures: Failures::Error,
+            failure_loss: 1e3,
             theta_rate: None,
             theta_start: BTreeMap::new(),
             dual: None,
@@ -99,6 +109,11 @@ impl TrainConfig {
             clip_value: self.clip_value,
             clip_norm: self.clip_norm,
         }
+    }
+
+    /// How jobs treat trajectories that fail.
+    pub fn policy(&self) -> Policy {
+        Policy { failures: self.failures, loss: self.failure_loss }
     }
 
     /// Learning rate of an epoch: rate₀ · (rate₁ / rate₀)^(epoch / epochs).

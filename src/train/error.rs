@@ -1,6 +1,6 @@
 //! Why training stopped with an error.
 
-use super::checkpoint::CheckpointError;
+use super::checkpoint_error::CheckpointError;
 use crate::device::DeviceError;
 
 /// Why training stopped with an error.
@@ -22,7 +22,7 @@ pub enum TrainError {
     Checkpoint(#[from] CheckpointError),
     /// Trajectories left the finite numbers.
     #[error(
-        "training diverged in epoch {epoch}: {count} of {samples} trajectories of a batch are not finite\n  {details}\nhelp: use smaller steps (solver.substeps), a lower train.rate, narrower bounds of theta, or an activation that saturates"
+        "training diverged in epoch {epoch}: {count} of {samples} trajectories of a batch are not finite\n  {details}\nhelp: use smaller steps (solver.substeps), a lower train.rate, narrower bounds of theta, or an activation that saturates; train.failures = \"exclude\" leaves such trajectories out"
     )]
     Diverged {
         /// Epoch, from 1.
@@ -39,6 +39,16 @@ pub enum TrainError {
         "training diverged in epoch {0}: the objective or its gradient is not finite\nhelp: look for functions at the edge of their domain (sqrt, log, pow, division) in the WGSL"
     )]
     NonFinite(usize),
+    /// The device broke down, and broke down again when it was opened anew.
+    #[error("training stopped in epoch {epoch}: {error}\n{kept}")]
+    Broken {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// The breakdown.
+        error: DeviceError,
+        /// What is kept where.
+        kept: String,
+    },
     /// Every member of a population diverged.
     #[error("all {count} members of the population diverged; member {member}, the last one: {reason}")]
     AllDiverged {

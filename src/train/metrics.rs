@@ -21,6 +21,18 @@ pub struct EpochMetrics {
     /// Mean norm of the gradient before the clip by norm: of the weights' gradient, or of that of θ where it alone is
     /// trained.
     pub gradient_norm: f64,
+    /// Trajectories that left the finite numbers and were left out of the steps, counted once per step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: usize,
+    /// The same on the validation windows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub validation_failed: usize,
+    /// The first of all of them: which, in which step, at which θ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Breakdowns of the device that the epoch has survived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<String>,
     /// Trajectories per second.
     pub trajectories_per_s: f64,
     /// λ of constrained training at the end of the epoch.
@@ -57,6 +69,8 @@ pub(super) struct Totals {
     penalties: Vec<f64>,
     objective: f64,
     norm: f64,
+    pub(super) failed: usize,
+    pub(super) failure: Option<String>,
 }
 
 impl Totals {
@@ -72,6 +86,10 @@ impl Totals {
         self.loss += n * report.loss;
         self.objective += n * report.objective;
         self.norm += n * report.norm;
+        self.failed += report.failed;
+        if self.failure.is_none() {
+            self.failure.clone_from(&report.failure);
+        }
         for (sum, penalty) in self.penalties.iter_mut().zip(&report.penalties) {
             *sum += n * penalty;
         }
@@ -98,11 +116,19 @@ impl EpochMetrics {
             validation: None,
             rate,
             gradient_norm: mean(&|t| t.norm),
+            failed: trained.iter().map(|t| t.failed).sum(),
+            validation_failed: 0,
+            failure: trained.iter().find_map(|t| t.failure.clone()),
+            recoveries: Vec::new(),
             trajectories_per_s: 0.0,
             lambda: None,
             members: Vec::new(),
         }
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Mean of what is there.

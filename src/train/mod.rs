@@ -4,8 +4,10 @@
 mod batch;
 mod check;
 mod checkpoint;
+mod checkpoint_error;
 mod config;
 mod error;
+mod failures;
 mod metrics;
 mod mode;
 mod optimiser;
@@ -17,9 +19,10 @@ mod step;
 mod training;
 mod transductive;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint_error::CheckpointError;
 pub use config::TrainConfig;
 pub use error::TrainError;
+pub use failures::{Failures, Policy};
 pub use metrics::{EpochMetrics, MemberMetrics};
 pub use mode::{Coordinates, Dual, Mode, Part, Stage};
 pub use optimiser::{AdamW, clip};

@@ -5,14 +5,18 @@ use super::metrics::{EpochMetrics, MemberMetrics};
 use super::optimiser::AdamW;
 use super::parameters::Parameters;
 use super::population::Member;
+use crate::device::DescentState;
 use crate::model::{Model, initialise};
 use crate::program::Weights;
 use serde::{Deserialize, Serialize};
 
+/// Most steps of an optimiser: whole numbers beyond are not exact in f64.
+const MOST_OPTIMISER_STEPS: u64 = 1 << 53;
+
 /// All that continuing a training run needs. Random numbers are functions of (seed, step), so counters suffice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Fingerprint of the study that it belongs to.
+    /// What tells the run that it belongs to from others; see [`Checkpoint::load_of`].
     pub study: String,
     /// Epochs done.
     pub epoch: usize,
@@ -63,16 +67,6 @@ impl MemberState {
             _ => None,
         }
     }
-
-    /// The state of the only member of a run without λ after these epochs.
-    pub(super) fn after(history: &[EpochMetrics]) -> MemberState {
-        let losses = history.iter().filter_map(|m| m.validation.map(|v| (m.epoch, v)));
-        let better = |best: Option<(usize, f64)>, (epoch, v): (usize, f64)| match best {
-            Some((_, least)) if v.is_nan() || v >= least => best,
-            _ => Some((epoch, v)),
-        };
-        MemberState { best: losses.fold(None, better), ..MemberState::default() }
-    }
 }
 
 impl Checkpoint {
@@ -100,6 +94,50 @@ impl Checkpoint {
             theta,
             members: vec![member; members.len()],
             history: Vec::new(),
+        }
+    }
+
+    /// What of it contradicts the rest.
+    pub(super) fn disagreement(&self) -> Option<String> {
+        let alike = |name: &str, count: usize, of: &str, other: usize| {
+            (count != other).then(|| format!("{name} has {count} entries, {of} {other}"))
+        };
+        let (weights, theta) = (self.weights.values.len(), self.theta.len());
+        let members = self.members.len();
+        if members == 0 || weights % members != 0 || theta % members != 0 {
+            return Some(format!("{weights} weights and {theta} parameters of {members} members"));
+        }
+        if let Some((best, _)) = self.members.iter().filter_map(|m| m.best).find(|(best, _)| *best > self.epoch) {
+            return Some(format!("the best epoch is {best}, the last {}", self.epoch));
+        }
+        let steps = self.optimiser.steps.max(self.theta_optimiser.steps);
+        if steps > MOST_OPTIMISER_STEPS {
+            return Some(format!("{steps} steps"));
+        }
+        alike("best", self.best.values.len(), "weights", weights)
+            .or_else(|| alike("first_moment", self.optimiser.first.len(), "weights", weights))
+            .or_else(|| alike("second_moment", self.optimiser.second.len(), "weights", weights))
+            .or_else(|| alike("best_theta", self.best_theta.len(), "theta", theta))
+            .or_else(|| alike("theta_first_moment", self.theta_optimiser.first.len(), "theta", theta))
+            .or_else(|| alike("theta_second_moment", self.theta_optimiser.second.len(), "theta", theta))
+            .or_else(|| alike("history", self.history.len(), "epoch", self.epoch))
+    }
+
+    /// The same without its history, which only grows.
+    pub(super) fn without_history(&mut self) -> Checkpoint {
+        let history = std::mem::take(&mut self.history);
+        let copy = self.clone();
+        self.history = history;
+        copy
+    }
+
+    /// What a device needs to take the steps of the only member by itself.
+    pub(super) fn descent(&self) -> DescentState {
+        DescentState {
+            weights: self.weights.values.clone(),
+            first: self.optimiser.first.clone(),
+            second: self.optimiser.second.clone(),
+            steps: self.optimiser.steps,
         }
     }
 

@@ -101,7 +101,7 @@ impl Training<'_> {
         let wanted = Wanted { weights: pace.part.weights(), inputs: pace.part.theta() && !crew.parameters.is_empty() };
         let weights = pace.weights(state);
         let job = batch.job(self.train, weights, self.objective);
-        let mut gradient = self.device.gradient(&job, wanted)?;
+        let mut gradient = self.config.policy().gradient(self.device, &job, wanted)?;
         let moves: Vec<Result<Move, TrainError>> = who
             .iter()
             .enumerate()
@@ -141,7 +141,7 @@ impl Training<'_> {
         gradient: &mut Gradient,
         wanted: Wanted,
     ) -> Result<Move, TrainError> {
-        check_group(crew.model, job, &gradient.evaluation, group, state.epoch)?;
+        let (failed, failure) = check_group(crew, job, &gradient.evaluation, group, state.epoch)?;
         let samples = job.per_group();
         let mut coordinates = Vec::new();
         if wanted.inputs {
@@ -158,6 +158,6 @@ impl Training<'_> {
         }
         let (loss, objective, penalties) = (terms.loss.unwrap_or(0.0), terms.objective, terms.penalties.clone());
         let norm = if own.is_empty() { of_theta } else { of_weights };
-        Ok(Move { report: StepReport { samples, loss, objective, norm, penalties }, coordinates })
+        Ok(Move { report: StepReport { samples, loss, objective, norm, penalties, failed, failure }, coordinates })
     }
 }

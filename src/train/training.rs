@@ -1,17 +1,20 @@
 //! The training loop.
 
-use super::batch::{Crew, check_group};
+use super::batch::{Crew, LeftOut, check_group};
+use super::checkpoint_error::CheckpointError;
 use super::config::TrainConfig;
 use super::error::TrainError;
+use super::failures::Failures;
 use super::metrics::{EpochMetrics, MemberMetrics, Totals, mean};
 use super::parameters::Parameters;
 use super::prior::Draw;
 use super::state::{Checkpoint, Ended, Trained};
 use super::step::Pace;
-use crate::device::{Descent, DescentState, Device, Trajectories};
+use crate::device::{Descent, Device, DeviceError, Trajectories};
 use crate::model::Objective;
 use crate::rng::{Purpose, Stream};
 use std::path::Path;
+use std::time::Instant;
 
 /// A training run.
 pub struct Training<'a> {
@@ -27,17 +30,24 @@ pub struct Training<'a> {
     pub validation: Option<&'a Trajectories>,
     /// Keep weights and moments in f32.
     pub single: bool,
-    /// Where the checkpoint is kept, and the fingerprint of the study.
+    /// Where the checkpoint is kept, and what tells this run from others; see [`Checkpoint::load_of`].
     pub checkpoint: Option<(&'a Path, &'a str)>,
 }
 
 impl Training<'_> {
-    /// Runs to the end, or until `proceed` returns false; it sees every finished epoch.
-    pub fn run(&self, mut proceed: impl FnMut(&EpochMetrics) -> bool) -> Result<Trained, TrainError> {
+    /// Runs from the checkpoint, if there is one, to the end, or until `proceed` returns false; it sees every finished epoch.
+    pub fn run(&self, proceed: impl FnMut(&EpochMetrics) -> bool) -> Result<Trained, TrainError> {
+        self.run_from(self.resume()?, proceed)
+    }
+
+    /// The same from a state that [`Training::resume`] gave; from the beginning without one.
+    pub fn run_from(
+        &self,
+        state: Option<Checkpoint>,
+        mut proceed: impl FnMut(&EpochMetrics) -> bool,
+    ) -> Result<Trained, TrainError> {
+        self.check()?;
         let (model, config) = (self.device.model(), self.config);
-        if let Some((message, remedy)) = config.problem().or_else(|| config.conflict(model, self.objective)) {
-            return Err(TrainError::Setting { message, remedy });
-        }
         let crew = Crew {
             model,
             config,
@@ -45,35 +55,77 @@ impl Training<'_> {
             parameters: Parameters::new(model, config, self.single),
         };
         let study = self.checkpoint.map_or(String::new(), |(_, s)| s.to_string());
-        let mut state = self
-            .resume(&crew)?
-            .unwrap_or_else(|| Checkpoint::begin(study, model, config, &crew.members, &crew.parameters, self.single));
+        let begin = || Checkpoint::begin(study, model, config, &crew.members, &crew.parameters, self.single);
+        let mut state = state.unwrap_or_else(begin);
+        state.optimiser.single = self.single;
+        state.theta_optimiser.single = self.single;
         let mut interrupted = false;
         let mut resident = self.resident(&crew, &state)?;
         let goes_on = |state: &Checkpoint| state.epoch < config.epochs && !state.training().is_empty();
+        let mut saved = Instant::now();
         while goes_on(&state) && !interrupted {
-            let metrics = self.epoch(&crew, &mut state, resident.as_deref_mut())?;
+            let before = state.without_history();
+            let recoveries = self.device.recoveries().len();
+            let mut metrics = match self.epoch(&crew, &mut state, resident.as_deref_mut()) {
+                Err(TrainError::Device(error)) if error.breakdown().is_some() => {
+                    return Err(self.stop(Checkpoint { history: state.history, ..before }, error));
+                }
+                done => done?,
+            };
+            metrics.recoveries = self.device.recoveries().into_iter().skip(recoveries).collect();
+            if let (Some(first), true) = (&metrics.failure, state.history.iter().all(|m| m.failure.is_none())) {
+                let count = metrics.failed + metrics.validation_failed;
+                tracing::warn!("epoch {}: {count} trajectories are left out, the first one: {first}", metrics.epoch);
+            }
             interrupted = !proceed(&metrics);
             state.history.push(metrics);
             state.epoch += 1;
-            let due = !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
+            let late = saved.elapsed().as_secs_f64() >= config.checkpoint_seconds;
+            let due = late || !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
             if let (Some((path, _)), true) = (self.checkpoint, due) {
                 state.save(path)?;
+                saved = Instant::now();
             }
         }
         interrupted &= state.epoch < config.epochs;
         Ok(Trained { interrupted, ..state.trained(model, config) })
     }
 
-    /// The checkpoint, if there is one of this very study.
-    fn resume(&self, crew: &Crew) -> Result<Option<Checkpoint>, TrainError> {
-        let Some((path, study)) = self.checkpoint else { return Ok(None) };
-        let (members, each) = (crew.members.len(), crew.model.weights.per_member());
-        let fits = |c: &Checkpoint| {
-            let counts = [c.members.len(), c.weights.values.len(), c.theta.len()];
-            c.study == study && counts == [members, members * each, members * crew.parameters.len()]
+    /// Ends a run whose device broke down, with the state before the epoch in the checkpoint.
+    fn stop(&self, before: Checkpoint, error: DeviceError) -> TrainError {
+        let (epoch, done) = (before.epoch + 1, before.epoch);
+        let kept = match self.checkpoint {
+            None => "nothing is kept: this training has no checkpoint".into(),
+            Some((path, _)) => match before.save(path) {
+                Ok(()) => {
+                    format!("{} holds the state after epoch {done}; the same command goes on from it", path.display())
+                }
+                Err(reason) => return reason.into(),
+            },
         };
-        Ok(Checkpoint::load(path)?.filter(fits))
+        TrainError::Broken { epoch, error, kept }
+    }
+
+    /// Refuses settings that do not fit together or the model.
+    fn check(&self) -> Result<(), TrainError> {
+        let conflict = || self.config.conflict(self.device.model(), self.objective);
+        let problem = self.config.problem().or_else(conflict);
+        problem.map_or(Ok(()), |(message, remedy)| Err(TrainError::Setting { message, remedy }))
+    }
+
+    /// The state in the checkpoint, if there is one; an error if that is of another run.
+    pub fn resume(&self) -> Result<Option<Checkpoint>, TrainError> {
+        self.check()?;
+        let Some((path, study)) = self.checkpoint else { return Ok(None) };
+        let found = Checkpoint::load_of(path, study)?;
+        let (model, config) = (self.device.model(), self.config);
+        let (members, each) = (config.population.members(config.seed, model).len(), model.weights.per_member());
+        let counts = [members, members * each, members * Parameters::new(model, config, self.single).len()];
+        if found.as_ref().is_some_and(|c| [c.members.len(), c.weights.values.len(), c.theta.len()] != counts) {
+            let differ = "the sizes of its arrays".into();
+            return Err(CheckpointError::OtherRun { path: path.into(), differ }.into());
+        }
+        Ok(found)
     }
 
     /// Training on the device, where it can do that by itself: the weights of one member, θ drawn at random.
@@ -86,13 +138,7 @@ impl Training<'_> {
         let setup = config.descent(self.train, self.objective);
         let Some(descent) = self.device.descent(setup) else { return Ok(None) };
         let mut descent = descent?;
-        let optimiser = &state.optimiser;
-        descent.load(&DescentState {
-            weights: state.weights.values.clone(),
-            first: optimiser.first.clone(),
-            second: optimiser.second.clone(),
-            steps: optimiser.steps,
-        })?;
+        descent.load(&state.descent())?;
         Ok(Some(descent))
     }
 
@@ -103,7 +149,7 @@ impl Training<'_> {
         resident: Option<&mut (dyn Descent + '_)>,
     ) -> Result<EpochMetrics, TrainError> {
         let config = self.config;
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let pace = Pace::of(config, state.epoch, &state.weights);
         let mut totals = vec![Totals::new(self.objective.penalties.len()); crew.members.len()];
         let orders: Vec<Vec<u32>> = (crew.members.iter())
@@ -118,7 +164,7 @@ impl Training<'_> {
                 }
             }
         }
-        let validation = self.validate(crew, state, &pace)?;
+        let (validation, unseen) = self.validate(crew, state, &pace)?;
         let who = state.training();
         self.look_back(state, &who, &validation, &pace);
         let trained: Vec<&Totals> = who.iter().map(|m| &totals[*m]).collect();
@@ -137,12 +183,15 @@ impl Training<'_> {
             }
         };
         let recorded = crew.members.len() > 1 || config.dual.is_some() || !crew.parameters.is_empty();
+        let over = EpochMetrics::over(state.epoch + 1, pace.rate, &trained);
         Ok(EpochMetrics {
+            validation_failed: unseen.0,
+            failure: over.failure.clone().or(unseen.1),
             validation: mean(who.iter().map(|m| validation[*m])),
             lambda: mean(who.iter().map(|m| state.members[*m].lambda)),
             members: if recorded { (0..crew.members.len()).map(member).collect() } else { Vec::new() },
             trajectories_per_s: samples.max(1) as f64 / start.elapsed().as_secs_f64(),
-            ..EpochMetrics::over(state.epoch + 1, pace.rate, &trained)
+            ..over
         })
     }
 
@@ -202,30 +251,46 @@ impl Training<'_> {
         if !steps.halted {
             return Ok(());
         }
-        // The step that failed changed nothing; taken again by the host it tells which trajectories, where, at which θ.
-        let first = (steps.reports.len() * self.config.batch).min(self.train.count);
-        let range = first..(first + self.config.batch).min(self.train.count);
-        self.steps(crew, state, orders, range, pace, |_, _| {})?;
-        Err(TrainError::NonFinite(state.epoch + 1))
+        // The step that failed changed nothing; taken again by the host it tells which trajectories, where, at which θ. If
+        // they are to be left out, more of them are likely, and the host takes the rest of the epoch too.
+        let (count, batch) = (self.train.count, self.config.batch);
+        for first in (steps.reports.len() * batch..count).step_by(batch) {
+            let range = first..(first + batch).min(count);
+            self.steps(crew, state, orders, range, pace, |_, report| totals.add(report))?;
+            if self.config.failures == Failures::Error {
+                return Err(TrainError::NonFinite(state.epoch + 1));
+            }
+        }
+        Ok(descent.load(&state.descent())?)
     }
 
     /// Loss on the validation windows of each member that trains, with its θ or with one draw of θ for each window, the
-    /// same in every epoch.
-    fn validate(&self, crew: &Crew, state: &mut Checkpoint, pace: &Pace) -> Result<Vec<Option<f64>>, TrainError> {
-        let mut losses = vec![None; crew.members.len()];
+    /// same in every epoch; the trajectories that are left out.
+    fn validate(
+        &self,
+        crew: &Crew,
+        state: &mut Checkpoint,
+        pace: &Pace,
+    ) -> Result<(Vec<Option<f64>>, LeftOut), TrainError> {
+        let (mut losses, mut left_out) = (vec![None; crew.members.len()], (0, None));
         let who = state.training();
-        let Some(windows) = self.validation.filter(|v| v.count > 0 && !who.is_empty()) else { return Ok(losses) };
+        let Some(windows) = self.validation.filter(|v| v.count > 0 && !who.is_empty()) else {
+            return Ok((losses, left_out));
+        };
         let batch = crew.batch(state, &who, |_| windows.rows(), Purpose::Validation, 0);
         let job = batch.job(windows, pace.weights(state), self.objective);
-        let evaluation = self.device.evaluate(&job)?;
-        let checked: Vec<Result<(), TrainError>> =
-            (0..who.len()).map(|group| check_group(crew.model, &job, &evaluation, group, state.epoch)).collect();
+        let evaluation = self.config.policy().evaluate(self.device, &job)?;
+        let checked: Vec<Result<LeftOut, TrainError>> =
+            (0..who.len()).map(|group| check_group(crew, &job, &evaluation, group, state.epoch)).collect();
         for ((m, terms), checked) in who.iter().zip(&evaluation.terms).zip(checked) {
             match checked {
-                Ok(()) => losses[*m] = terms.loss,
+                Ok((count, first)) => {
+                    losses[*m] = terms.loss;
+                    left_out = (left_out.0 + count, left_out.1.or(first.map(|f| format!("validation {f}"))));
+                }
                 Err(error) => self.end(state, *m, error)?,
             }
         }
-        Ok(losses)
+        Ok((losses, left_out))
     }
 }

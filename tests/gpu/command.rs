@@ -5,13 +5,13 @@ use crate::common::{Tolerance, assert_close};
 use greybox::data::npz::{Array, Arrays, Element, write_npz};
 use std::path::{Path, PathBuf};
 
-const WGSL: &str = "struct State { x: f32, v: f32 }
+pub const WGSL: &str = "struct State { x: f32, v: f32 }
 struct Theta { k: f32, m: f32 }
 fn physics(s: State, theta: Theta) -> State { return State(s.v, -theta.k * s.x / theta.m); }
 fn features(s: State, theta: Theta) -> array<f32, 3> { return array<f32, 3>(s.x, s.v, theta.k); }
 ";
 
-const TOML: &str = "[model]
+pub const TOML: &str = "[model]
 physics = \"model.wgsl\"
 [theta]
 k = { bounds = [0.5, 2.0] }

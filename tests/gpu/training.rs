@@ -226,7 +226,10 @@ fn a_lost_adapter_ends_the_run_and_the_checkpoint_continues_it() {
         true
     });
     let error = result.expect_err("the adapter is lost").to_string();
-    assert!(error.contains("lost") && error.contains("\nhelp: "), "{error}");
-    assert_eq!(Checkpoint::load(&path).unwrap().unwrap().epoch, 4);
+    assert!(
+        error.contains("lost") && error.contains("\nhelp: ") && error.contains("the state after epoch 5"),
+        "{error}"
+    );
+    assert_eq!(Checkpoint::load(&path).unwrap().unwrap().epoch, 5, "between the checkpoints that are due");
     assert_same("continued", &run.on(&fresh(), Some(&path), |_| true).unwrap(), &run.whole(&fresh()));
 }

@@ -1,7 +1,7 @@
 //! Tapes: any number of samples, outputs of every kind, registers used again.
 
 use super::*;
-use greybox::graph::{CHUNK, Place};
+use greybox::graph::{Below, CHUNK, Place, Rectifier};
 
 /// Outputs: an operator, the same twice, an input, a constant, and an operator that another output reads.
 fn mixed() -> Function {
@@ -109,6 +109,30 @@ fn a_rectifier_is_one_instruction_in_both_directions() {
             assert_eq!(found[0].to_bits(), expected[0].to_bits(), "at {point:?}");
         }
     }
+}
+
+#[test]
+fn rectifiers_are_told_from_other_tapes() {
+    // select(0 < gate, value, other side) of two inputs.
+    let tape = |other: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId| {
+        Tape::compile(&Function::build(2, |g, x| {
+            let zero = g.constant(0.0);
+            let (open, other) = (g.less(zero, x[0]), other(g, x));
+            vec![g.select(open, x[1], other)]
+        }))
+    };
+    let half = |g: &mut Graph, of: NodeId| {
+        let half = g.constant(0.5);
+        g.mul(of, half)
+    };
+    let found = |below: Below| Some(Rectifier { bound: 0.0, gate: 0, value: 1, below });
+    assert_eq!(tape(&|g, _| g.constant(-2.0)).rectifier(), found(Below::Constant(-2.0)));
+    assert_eq!(tape(&|g, x| half(g, x[1])).rectifier(), found(Below::Scaled(0.5)));
+    // Scaled is another value than the one that passes; then no constant factor, a function, and no select at all.
+    assert_eq!(tape(&|g, x| half(g, x[0])).rectifier(), None);
+    assert_eq!(tape(&|g, x| g.mul(x[0], x[1])).rectifier(), None);
+    assert_eq!(tape(&|g, x| g.unary(Op::Sin, x[1])).rectifier(), None);
+    assert_eq!(Tape::compile(&Function::build(1, |g, x| vec![g.unary(Op::Tanh, x[0])])).rectifier(), None);
 }
 
 /// Argument, value and cotangent of leaky relu.

@@ -133,6 +133,7 @@ fn a_thinned_landscape_keeps_ends_and_values_in_place() {
         failures: values,
         axes: vec![rows, columns],
         first_failure: None,
+        whole: None,
     };
     let thin = whole.thinned(6);
     assert_eq!(thin.axes[0].values, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
@@ -170,7 +171,7 @@ fn axes_and_points_are_those_asked_for() {
     refused(&[two, "landscape.points=[3]"], &["landscape.points: 1 numbers for 2 axes", "death, birth"]);
     refused(&[two, "landscape.points={ growth = 3 }"], &["`growth` is no axis", "death, birth"]);
     refused(&[two, "landscape.points=1"], &["1 on an axis", "at least 2"]);
-    refused(&["landscape.points=60"], &["60 × 60 × 60 × 60", "fewer points"]);
+    refused(&["landscape.points=600"], &["600 × 600 × 600 × 600", "fewer points"]);
     refused(&["landscape.points=[10000000000, 10000000000, 10000000000, 2]"], &["fewer points"]);
     refused(&["landscape.points=\"many\""], &["expected a whole number, a list of one per axis"]);
     refused(&["landscape.axes=[\"birth\", \"death\", \"birth\"]"], &["names birth twice"]);
@@ -232,7 +233,8 @@ fn slices_and_profiles_pick_from_any_axes() {
         .map(|(i, n)| axis(i, &format!("p{i}"), &(0..*n).map(|v| v as f64).collect::<Vec<_>>()))
         .collect();
     let count: usize = sizes.iter().product();
-    let mut found = Landscape { axes, quantities: vec![], failures: vec![0.0; count], first_failure: None };
+    let mut found =
+        Landscape { axes, quantities: vec![], failures: vec![0.0; count], first_failure: None, whole: None };
     let value = |at: &[f64]| 1000.0 * at[0] + 100.0 * at[1] + 10.0 * at[2] + at[3];
     found.quantities = vec![("rmse".into(), (0..count).map(|i| value(&found.at(i))).collect())];
     let through = found.nearest(&[1.4, 9.0, 0.2, 2.6]);

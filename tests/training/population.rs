@@ -152,6 +152,9 @@ fn populations_with_theta_lambda_and_ended_members_continue_bit_for_bit() {
         // A population of another size is another run.
         let mut other = Run { config: run.config.clone(), ..run };
         other.config.population.seeds += 1;
-        assert_eq!(continued(&other, &path, 1).members.len() % other.config.population.seeds, 0);
+        let device = Cpu::<f32>::new(&other.model, 1 << 26);
+        let training = Training { checkpoint: Some((&path, "study")), ..other.on(&device) };
+        let error = training.resume().unwrap_err().to_string();
+        assert!(error.contains("of another run: the sizes of its arrays differ"), "{error}");
     }
 }

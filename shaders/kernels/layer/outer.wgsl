@@ -1,38 +1,21 @@
 // Weight gradients: products of cotangents and what the lanes saw, summed over lanes, G[r, c] += sum of y[r] x[c].
-// One workgroup computes a block of 32 x 32 entries for one partition of a member's lanes; a bias is one more column, x = 1.
+// One workgroup computes a block of entries for one partition of a member's lanes: 32 x 32, or 16 x 64 or 8 x 128 for
+// matrices of few rows; a thread four rows of four columns. The bias's gradient, the sum of y, is added up by the blocks
+// of the first columns.
 
 @group(0) @binding(8) var<storage, read_write> partials: array<f32>;
 
-const DEPTH = 16u;                          // lanes per round
+// Filled in: TAPS, the most that a convolution of the model has, and DEPTH, lanes per round.
+const THREADS = 64u;
+const MOST = THREADS / 2u;          // quads of columns, at most
 
-const WIDTH = 33u;                          // distance of rounds' rows, odd so that no memory bank is met twice
-
-var<workgroup> left: array<f32, 528>;       // [DEPTH, WIDTH] of y
-var<workgroup> right: array<f32, 528>;      // [DEPTH, WIDTH] of x
-
-// Where a partition keeps the entries of a weight and of its bias.
-struct Entries {
-    matrix: u32,
-    bias: u32,
-    rows: u32,
-    terms: u32,
-}
-
-fn add(entries: Entries, row: u32, column: u32, value: f32, biased: bool) {
-    if (row < entries.rows && column < entries.terms) {
-        let index = entries.matrix + row * entries.terms + column;
-        partials[index] = partials[index] + value;
-    } else if (row < entries.rows && column == entries.terms && biased) {
-        partials[entries.bias + row] = partials[entries.bias + row] + value;
-    }
-}
-
-fn add_row(entries: Entries, row: u32, column: u32, values: vec4<f32>, biased: bool) {
-    add(entries, row, column, values.x, biased);
-    add(entries, row, column + 1u, values.y, biased);
-    add(entries, row, column + 2u, values.z, biased);
-    add(entries, row, column + 3u, values.w, biased);
-}
+// By lane, then by quad: the check of a quad's index is then the same for all lanes. Lanes are an odd distance apart, so
+// that no memory bank is met twice.
+var<workgroup> left: array<array<vec4<f32>, 9>, DEPTH>;         // of every lane of a round, quads of y
+var<workgroup> right: array<array<vec4<f32>, MOST + 1u>, DEPTH>;    // and of x
+var<workgroup> planes: array<vec4<u32>, MOST>;                  // of the columns: where their channels begin
+var<workgroup> taps_of: array<vec4<u32>, MOST>;                 // and their taps
+var<workgroup> places: array<array<u32, DEPTH>, TAPS>;          // of every tap, where lanes of a round take from
 
 @compute @workgroup_size(64)
 fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -45,67 +28,101 @@ fn outer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let terms = word(5u) * taps;            // columns of the matrix
     let boundary = word(7u);
     let cells = select(1u, params.cells, word(8u) != 0u);
-    let across = select(terms, terms + 1u, bias != 0u);
-    let blocks = (across + 31u) / 32u;
-    let first_row = group.x / blocks * 32u;
-    let first_column = group.x % blocks * 32u;
+    let quads = word(9u);                   // of rows of a block
+    let across = THREADS / quads;           // and of its columns
+    let blocks = (terms + 4u * across - 1u) / (4u * across);
+    let first_row = group.x / blocks * 4u * quads;
+    let first_column = group.x % blocks * 4u * across;
     let piece = piece_at(group.z);
     let lanes = piece.samples * cells;
     let distance = params.stride * cells;   // of components
     let share = ((lanes + params.partitions - 1u) / params.partitions + DEPTH - 1u) / DEPTH * DEPTH;
     let start = piece.first * cells + min(group.y * share, lanes);
     let end = piece.first * cells + min((group.y + 1u) * share, lanes);
-    let row = 4u * (thread / 8u);
-    let column = 4u * (thread % 8u);
+    if (thread < across) {
+        // What stands behind the last column is never written: it may be any.
+        let first = first_column + 4u * thread;
+        let column = min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(terms - 1u));
+        planes[thread] = x + column / taps * distance;
+        taps_of[thread] = column % taps;
+    }
+    let row = thread / across;              // quads of this thread
+    let column = thread % across;
+    let adds_bias = bias != 0u && first_column == 0u;
     var a = vec4<f32>(0.0);
     var b = vec4<f32>(0.0);
     var c = vec4<f32>(0.0);
     var d = vec4<f32>(0.0);
-    // A thread fills the places of one lane of the round.
-    let depth = thread % DEPTH;
+    var bias_sum = 0.0;
     for (var round = start; round < end; round = round + DEPTH) {
+        for (var i = thread; i < taps * DEPTH; i = i + THREADS) {
+            let offset = tap_offset(i / DEPTH, taps);
+            places[i / DEPTH][i % DEPTH] = place(round + i % DEPTH, end, cells, offset, boundary, false);
+        }
+        workgroupBarrier();
+        // A thread fills the quads of one lane of the round.
+        let depth = thread % DEPTH;
         let lane = round + depth;
-        let cell = lane % cells;
-        let place = vec2<i32>(i32(cell / params.columns), i32(cell % params.columns));
-        for (var i = thread / DEPTH; i < 32u; i = i + 4u) {
-            let r = first_row + i;
-            let t = first_column + i;
-            var of_y = 0.0;
-            var of_x = 0.0;
-            if (lane < end) {
-                if (r < rows) {
-                    of_y = arena[y + r * distance + lane];
+        for (var quad = thread / DEPTH; quad < quads; quad = quad + THREADS / DEPTH) {
+            var own: vec4<f32>;
+            let first = first_row + 4u * quad;
+            for (var r = first; r < first + 4u; r = r + 1u) {
+                var value = 0.0;
+                if (lane < end && r < rows) {
+                    value = arena[y + r * distance + lane];
                 }
-                if (t == terms) {
-                    of_x = 1.0;
-                } else if (t < terms && taps == 1u) {
-                    of_x = arena[x + t * distance + lane];
-                } else if (t < terms) {
-                    let plane = x + t / taps * distance + lane - cell;
-                    of_x = taken(plane, place, tap_offset(t % taps, taps), boundary, false);
-                }
+                own = vec4<f32>(own.yzw, value);
             }
-            left[depth * WIDTH + i] = of_y;
-            right[depth * WIDTH + i] = of_x;
+            left[depth][quad] = own;
+        }
+        for (var quad = thread / DEPTH; quad < across; quad = quad + THREADS / DEPTH) {
+            var plane = planes[quad];
+            var tap = taps_of[quad];
+            var own: vec4<f32>;
+            for (var i = 0u; i < 4u; i = i + 1u) {
+                let source = places[tap.x][depth];
+                var value = 0.0;
+                if (source != NONE) {
+                    value = arena[plane.x + source];
+                }
+                own = vec4<f32>(own.yzw, value);
+                plane = plane.yzwx;
+                tap = tap.yzwx;
+            }
+            right[depth][quad] = own;
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k = k + 1u) {
-            let l = k * WIDTH + row;
-            let r = k * WIDTH + column;
-            let v = vec4<f32>(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
-            a = a + left[l] * v;
-            b = b + left[l + 1u] * v;
-            c = c + left[l + 2u] * v;
-            d = d + left[l + 3u] * v;
+            let n = left[k][row];
+            let p = right[k][column];
+            a = fma(vec4<f32>(n.x), p, a);
+            b = fma(vec4<f32>(n.y), p, b);
+            c = fma(vec4<f32>(n.z), p, c);
+            d = fma(vec4<f32>(n.w), p, d);
         }
-        workgroupBarrier();
+        if (adds_bias) {
+            for (var k = 0u; k < DEPTH; k = k + 1u) {
+                bias_sum = bias_sum + left[k][thread / 4u % quads][thread % 4u];
+            }
+        }
     }
     let own = (piece.member * params.partitions + group.y) * params.weights;
-    let place = Entries(own + matrix, own + bias - 1u, rows, terms);
-    let r = first_row + row;
-    let t = first_column + column;
-    add_row(place, r, t, a, bias != 0u);
-    add_row(place, r + 1u, t, b, bias != 0u);
-    add_row(place, r + 2u, t, c, bias != 0u);
-    add_row(place, r + 3u, t, d, bias != 0u);
+    if (adds_bias && thread < 4u * quads && first_row + thread < rows) {
+        let index = own + bias - 1u + first_row + thread;
+        partials[index] = partials[index] + bias_sum;
+    }
+    // Rows turn, and within them columns, so that the code of a write stands here once.
+    let first = first_row + 4u * row;
+    for (var r = first; r < min(first + 4u, rows); r = r + 1u) {
+        var values = a;
+        let begin = first_column + 4u * column;
+        for (var t = begin; t < min(begin + 4u, terms); t = t + 1u) {
+            let index = own + matrix + r * terms + t;
+            partials[index] = partials[index] + values.x;
+            values = values.yzwx;
+        }
+        a = b;
+        b = c;
+        c = d;
+    }
 }

@@ -1,32 +1,36 @@
 // Products with weights, per sample or per cell: W x + b, its transpose, convolutions and their transposes. All are one
 // product of matrices, rows of weights times what each lane (a sample, or a cell of one) sees; a convolution sees `taps`
-// cells of every channel. A workgroup computes a block of rows and lanes, flat for few rows, in registers of 4 x 4.
+// cells of every channel. A workgroup computes a block of rows and lanes, flat for few rows; a thread four rows of four
+// lanes, in registers. Where lanes take from is the same for all channels, so it is found once.
 
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 
-const DEPTH = 8u;                           // terms per round
+// Filled in: TAPS, the most that a convolution of the model has, and DEPTH, terms per round.
 const THREADS = 64u;
 
-var<workgroup> factors: array<f32, 256>;    // [DEPTH, height]
-var<workgroup> seen: array<f32, 2048>;      // [DEPTH, width]
-var<workgroup> starts: array<u32, 256>;     // index of every lane's first cell in a channel, or of the lane itself
-var<workgroup> rows: array<i32, 256>;       // its row and column; -1 behind the last lane
-var<workgroup> columns: array<i32, 256>;
+// By term, then by quad: the check of a quad's index is then the same for all terms.
+var<workgroup> factors: array<array<vec4<f32>, 8>, DEPTH>;      // of every term, quads of rows
+var<workgroup> seen: array<array<vec4<f32>, THREADS>, DEPTH>;   // and of lanes
+var<workgroup> places: array<array<vec4<u32>, THREADS>, TAPS>;  // of every tap, where quads of lanes take from
 
-fn put_row(output: u32, row: u32, lane: u32, lanes: u32, distance: u32, values: vec4<f32>) {
-    let first = output + row * distance + lane;
-    if (lane < lanes) {
-        arena[first] = values.x;
+// What four lanes take from the channel whose first number stands at `plane`.
+fn gathered(plane: u32, sources_of: vec4<u32>, cells: u32, offset: vec2<i32>, boundary: u32) -> vec4<f32> {
+    var left = sources_of;
+    var values: vec4<f32>;
+    for (var i = 0u; i < 4u; i = i + 1u) {
+        var value = 0.0;
+        if (left.x < MANY) {
+            value = arena[plane + left.x];
+        } else if (left.x != NONE) {
+            let lane = left.x - MANY;
+            let cell = lane % cells;
+            let at = vec2<i32>(i32(cell / params.columns), i32(cell % params.columns));
+            value = taken(plane + lane - cell, at, offset, boundary, true);
+        }
+        values = vec4<f32>(values.yzw, value);
+        left = left.yzwx;
     }
-    if (lane + 1u < lanes) {
-        arena[first + 1u] = values.y;
-    }
-    if (lane + 2u < lanes) {
-        arena[first + 2u] = values.z;
-    }
-    if (lane + 3u < lanes) {
-        arena[first + 3u] = values.w;
-    }
+    return values;
 }
 
 @compute @workgroup_size(64)
@@ -37,94 +41,87 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let weights_at = piece.member * params.weights;
     let matrix = weights_at + word(2u);
     let bias = select(0u, weights_at + word(3u), word(3u) != 0u);   // its first weight + 1, or 0
-    let height_all = word(4u);              // rows of the result
-    let channels = word(5u);                // components of the argument
+    let height = word(4u);                  // rows of the result
     let taps = word(6u);
+    let terms = word(5u) * taps;            // components of the argument, each with its taps
     let transposed = (word(7u) & 1u) != 0u;
     let boundary = word(7u) >> 1u;
     let cells = select(1u, params.cells, word(8u) != 0u);
-    let quads = word(9u);                   // rows of a block / 4
-    let height = 4u * quads;
-    let width = 256u / quads;
+    let quads = word(9u);                   // of rows of a block
+    let across = THREADS / quads;           // and of its lanes
     let lanes = (piece.first + piece.samples) * cells;      // one behind the last
     let distance = params.stride * cells;   // of components
-    let blocks = (height_all + height - 1u) / height;
+    let blocks = (height + 4u * quads - 1u) / (4u * quads);
     let tile = linear(group);
-    let first_row = tile % blocks * height;
-    let first_lane = piece.first * cells + tile / blocks * width;
-    for (var i = thread; i < width; i = i + THREADS) {
-        let lane = first_lane + i;
-        let cell = lane % cells;
-        starts[i] = select(lane, lane - cell, taps > 1u);
-        rows[i] = select(-1, i32(cell / params.columns), lane < lanes);
-        columns[i] = i32(cell % params.columns);
+    let first_row = tile % blocks * 4u * quads;
+    let first_lane = piece.first * cells + tile / blocks * 4u * across;
+    for (var i = thread; i < taps * across; i = i + THREADS) {
+        let offset = tap_offset(i / across, taps);
+        let lane = first_lane + i % across * 4u;
+        var own: vec4<u32>;
+        for (var j = 0u; j < 4u; j = j + 1u) {
+            own = vec4<u32>(own.yzw, place(lane + j, lanes, cells, offset, boundary, transposed));
+        }
+        places[i / across][i % across] = own;
     }
     workgroupBarrier();
-    let row = 4u * (thread % quads);
-    let lane = 4u * (thread / quads);
+    let row = thread % quads;               // quads of this thread
+    let column = thread / quads;
     var a = vec4<f32>(0.0);
     var b = vec4<f32>(0.0);
     var c = vec4<f32>(0.0);
     var d = vec4<f32>(0.0);
-    let terms = channels * taps;
     for (var start = 0u; start < terms; start = start + DEPTH) {
-        for (var i = thread; i < DEPTH * height; i = i + THREADS) {
-            let term = start + i / height;
-            let r = first_row + i % height;
-            var value = 0.0;
-            if (term < terms && r < height_all) {
-                // W has the shape [rows, channels, taps]; transposed, the rows of the result are its channels.
-                let turned = (term / taps * height_all + r) * taps + term % taps;
-                value = weights[matrix + select(r * terms + term, turned, transposed)];
-            }
-            factors[i] = value;
-        }
-        for (var i = thread; i < DEPTH * width; i = i + THREADS) {
-            let term = start + i / width;
-            let place = i % width;
-            var value = 0.0;
-            if (term < terms && rows[place] >= 0) {
-                let first = x + term / taps * distance + starts[place];
-                if (taps == 1u) {
-                    value = arena[first];
-                } else {
-                    let cell = vec2<i32>(rows[place], columns[place]);
-                    value = taken(first, cell, tap_offset(term % taps, taps), boundary, transposed);
+        for (var i = thread; i < DEPTH * quads; i = i + THREADS) {
+            let term = start + i / quads;
+            let first = first_row + i % quads * 4u;
+            var own: vec4<f32>;
+            for (var r = first; r < first + 4u; r = r + 1u) {
+                var value = 0.0;
+                if (term < terms && r < height) {
+                    // W has the shape [rows, channels, taps]; transposed, the rows of the result are its channels.
+                    let turned = (term / taps * height + r) * taps + term % taps;
+                    value = weights[matrix + select(r * terms + term, turned, transposed)];
                 }
+                own = vec4<f32>(own.yzw, value);
             }
-            seen[i] = value;
+            factors[i / quads][i % quads] = own;
+        }
+        for (var i = thread; i < DEPTH * across; i = i + THREADS) {
+            let term = start + i / across;
+            let tap = term % taps;
+            var own: vec4<f32>;
+            if (term < terms) {
+                let plane = x + term / taps * distance;
+                own = gathered(plane, places[tap][i % across], cells, tap_offset(tap, taps), boundary);
+            }
+            seen[i / across][i % across] = own;
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k = k + 1u) {
-            let f = k * height + row;
-            let s = k * width + lane;
-            let v = vec4<f32>(seen[s], seen[s + 1u], seen[s + 2u], seen[s + 3u]);
-            a = a + factors[f] * v;
-            b = b + factors[f + 1u] * v;
-            c = c + factors[f + 2u] * v;
-            d = d + factors[f + 3u] * v;
+            let w = factors[k][row];
+            let v = seen[k][column];
+            a = fma(vec4<f32>(w.x), v, a);
+            b = fma(vec4<f32>(w.y), v, b);
+            c = fma(vec4<f32>(w.z), v, c);
+            d = fma(vec4<f32>(w.w), v, d);
         }
         workgroupBarrier();
     }
-    let r = first_row + row;
-    let l = first_lane + lane;
-    if (r < height_all) {
-        put_row(output, r, l, lanes, distance, a + shift(bias, r));
+    // Rows turn, and within them lanes, so that the code of a write stands here once.
+    let first = first_row + 4u * row;
+    for (var r = first; r < min(first + 4u, height); r = r + 1u) {
+        var shift = 0.0;
+        if (bias != 0u) {
+            shift = weights[bias - 1u + r];
+        }
+        var values = a + shift;
+        for (var lane = first_lane + 4u * column; lane < min(first_lane + 4u * column + 4u, lanes); lane = lane + 1u) {
+            arena[output + r * distance + lane] = values.x;
+            values = values.yzwx;
+        }
+        a = b;
+        b = c;
+        c = d;
     }
-    if (r + 1u < height_all) {
-        put_row(output, r + 1u, l, lanes, distance, b + shift(bias, r + 1u));
-    }
-    if (r + 2u < height_all) {
-        put_row(output, r + 2u, l, lanes, distance, c + shift(bias, r + 2u));
-    }
-    if (r + 3u < height_all) {
-        put_row(output, r + 3u, l, lanes, distance, d + shift(bias, r + 3u));
-    }
-}
-
-fn shift(bias: u32, row: u32) -> f32 {
-    if (bias == 0u) {
-        return 0.0;
-    }
-    return weights[bias - 1u + row];
 }

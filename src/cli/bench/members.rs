@@ -34,7 +34,7 @@ pub fn run(arguments: &BenchArguments, members: usize) -> Result<(), Failure> {
         .into());
     }
     let (model, batch, repeats) = (&case.model, batches[0], arguments.repeats.unwrap_or(REPEATS));
-    let device = targets[0].open(model)?;
+    let device = targets[0].open(model, batch * members)?;
     // An epoch is eight steps.
     let windows = |count| Work::drawn(model, case.workload.sizes(), [count, count], case.steps);
     let (small, large) = (windows(8 * batch), windows(8 * batch * members));

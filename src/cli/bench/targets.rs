@@ -97,10 +97,11 @@ impl Target {
         }
     }
 
-    /// Opens it with a model.
-    pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
+    /// Opens it with a model, for jobs of about so many trajectories.
+    pub fn open(&self, model: &Model, samples: usize) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision, schedule) = (self.name.clone(), self.precision, self.schedule);
-        device::open(&Request { name, precision, schedule, budget: self.budget, trace: None }, model)
+        let tuning = gpu::Tuning { measure: true, samples, record: None };
+        device::open(&Request { name, precision, schedule, tuning, budget: self.budget, trace: None }, model)
     }
 
     /// The precision of what runs on it.

@@ -3,7 +3,8 @@
 //! With the pitch and padding of `plane.rs`, the cell at an offset lies at a fixed distance in memory, so a convolution is
 //! C(r, q) = Σ_k A(r, k) · B(offset_k + q): the matrix product of `matrix.rs`, without a copy of B per offset.
 
-use super::matrix::{PANEL, Vector};
+use super::matrix::PANEL;
+use crate::graph::Vector;
 use pulp::{Simd, WithSimd};
 
 /// C(r, q) = initial(r) + Σ_k A(r, k) · B(offset_k + q) for q < columns.

@@ -1,12 +1,13 @@
 //! A gradient on the CPU: tiles forward and backward according to the checkpoint plan, partial sums in a fixed order.
 
+use super::LANES;
 use super::reverse::TileGradient;
 use super::tile::{Buffers, Setting, Tile, TileRange};
 use super::weights::WeightGradient;
-use super::{LANES, matrix::Vector};
 use super::{no_points, run};
 use crate::device::Job;
 use crate::device::result::{Evaluation, Gradient, Status, Wanted, reduce};
+use crate::graph::Vector;
 use crate::model::{Seeds, Sums};
 use crate::solve::Plan;
 use rayon::prelude::*;
@@ -245,7 +246,7 @@ impl<'a, T: Vector> Pass<'a, T> {
             out.start.extend(result.start);
             evaluation.status.extend(result.status);
         }
-        out.evaluation = evaluation;
+        out.evaluation = evaluation.with_sums_checked(self.setting.job);
         out
     }
 }

@@ -8,7 +8,7 @@
 use super::LANES;
 use super::plane::Planes;
 use crate::device::pool::Pool;
-use crate::graph::{CHUNK, Tape};
+use crate::graph::{CHUNK, Rectifier, Tape};
 use crate::program::{Boundary, Operation, Over, Program, Value, View, WeightId, WeightTable};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,8 +44,16 @@ pub enum Step {
     Cells { tape: usize, inputs: Vec<Input>, outputs: Vec<Address> },
     /// A tape over so many contiguous numbers.
     Each { tape: usize, inputs: Vec<Address>, output: Address, length: usize },
-    /// y = W x + b, or y = Wᵀ x, on rows or planes.
-    Affine { weight: WeightId, bias: Option<WeightId>, transposed: bool, x: Address, y: Address, field: bool },
+    /// y = W x + b, or y = Wᵀ x, on rows or planes, through a gate if there is one.
+    Affine {
+        weight: WeightId,
+        bias: Option<WeightId>,
+        transposed: bool,
+        x: Address,
+        y: Address,
+        field: bool,
+        gate: Option<Gated>,
+    },
     /// Gradient of W += y xᵀ over rows or planes.
     Outer { weight: WeightId, bias: Option<WeightId>, y: Address, x: Address, field: bool },
     /// Cross-correlation of planes, or its transpose.
@@ -63,6 +71,15 @@ pub enum Step {
     Sum { channels: usize, x: Address, y: Address },
     /// Copies so many numbers.
     Copy { from: Address, to: Address, length: usize },
+}
+
+/// A rectifier in the epilogue of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Gated {
+    /// What it is.
+    pub rectifier: Rectifier,
+    /// Its gate, laid out as the result; nothing if that is the product itself.
+    pub gate: Option<Address>,
 }
 
 /// What a tape over cells reads: a plane, or a number that is the same in every cell.
@@ -124,6 +141,26 @@ pub struct Linked {
     pub kernel: [Vec<usize>; 2],
 }
 
+/// Whether the map at `index` is a rectifier of the product before it, which nothing else reads: then the product can
+/// apply it while its sums are in registers.
+fn is_epilogue(program: &Program, index: usize, rectifier: Rectifier) -> bool {
+    let (product, value) = (&program.values[index - 1], &program.values[index]);
+    let Operation::Map { arguments, over: Over::Component, .. } = &value.operation else { return false };
+    let is_product = |view: &View| view.value.index() + 1 == index;
+    let readers = |value: &Value| value.operation.reads().iter().filter(|view| is_product(view)).count();
+    let rows = program.grid.is_none() || product.field;
+    let whole = |view: &View| view.start == 0 && view.width == product.width && view.field == product.field;
+    matches!(product.operation, Operation::Affine { .. } | Operation::AffineT { .. })
+        && rows
+        && is_product(&arguments[rectifier.value])
+        && whole(&arguments[rectifier.value])
+        && (rectifier.gate == rectifier.value || !is_product(&arguments[rectifier.gate]))
+        && arguments[rectifier.gate].field == product.field
+        && !product.operation.reads().iter().any(|view| view.value == arguments[rectifier.gate].value)
+        && program.values.iter().map(readers).sum::<usize>() == readers(value)
+        && !program.outputs.iter().any(is_product)
+}
+
 /// Links a program whose first `forward` values are its forward part; `pinned` ports keep their rows in the work space
 /// because they do not change from stage to stage.
 pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightTable) -> Linked {
@@ -152,6 +189,20 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
                 tapes.push(Tape::compile(function));
                 tapes.len() - 1
             });
+        }
+    }
+    let rectified: Vec<Option<Rectifier>> = (0..count)
+        .map(|index| match &program.values[index].operation {
+            Operation::Map { function, .. } if index > 0 && index != forward => {
+                tapes[known[&Arc::as_ptr(function)]].rectifier().filter(|r| is_epilogue(program, index, *r))
+            }
+            _ => None,
+        })
+        .collect();
+    for index in (1..count).filter(|index| rectified[*index].is_some()) {
+        // What the product reads must not be written over by the rectifier's result.
+        for view in program.values[index - 1].operation.reads() {
+            last[view.value.index()] = last[view.value.index()].max(index);
         }
     }
     let mut top = 0;
@@ -199,6 +250,11 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         }
         let own = length(value.field);
         let size = value.width * own;
+        if rectified.get(index + 1).is_some_and(Option::is_some) {
+            // Its rectifier computes it.
+            place.push(Address { frame: false, offset: 0 });
+            continue;
+        }
         let is_pinned = match &value.operation {
             Operation::Constant(_) => true,
             // Ports of the reverse part are the cotangents, written just before it runs.
@@ -217,6 +273,14 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
         };
         let at = |view: &View, place: &[Address]| place[view.value.index()].row(view.start, length(view.field));
         let component = |view: &View, i: usize, place: &[Address]| at(view, place).row(i, length(view.field));
+        let affine = |operation: &Operation, field: bool, gate: Option<Gated>, place: &[Address]| {
+            let (weight, bias, transposed, x) = match operation {
+                Operation::Affine { weight, bias, x } => (*weight, *bias, false, at(x, place)),
+                Operation::AffineT { weight, y } => (*weight, None, true, at(y, place)),
+                _ => unreachable!("only products with weights are linked here"),
+            };
+            Step::Affine { weight, bias, transposed, x, y: address, field, gate }
+        };
         match &value.operation {
             Operation::Input(port) => linked.ports[*port] = address,
             Operation::Constant(values) => {
@@ -224,6 +288,13 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
                 linked.fills.extend(rows.flat_map(|(i, v)| {
                     let first = address.row(i, own).offset;
                     (first..first + own).step_by(LANES).map(|offset| (offset, *v))
+                }));
+            }
+            Operation::Map { arguments, .. } if rectified[index].is_some() => {
+                linked.steps.extend(rectified[index].map(|rectifier| {
+                    let gate = (rectifier.gate != rectifier.value).then(|| at(&arguments[rectifier.gate], &place));
+                    let product = &program.values[index - 1];
+                    affine(&product.operation, product.field, Some(Gated { rectifier, gate }), &place)
                 }));
             }
             Operation::Map { function, arguments, over } => {
@@ -252,20 +323,8 @@ pub fn link(program: &Program, forward: usize, pinned: &[usize], table: &WeightT
                     }
                 }
             }
-            Operation::Affine { weight, bias, x } => {
-                let (weight, bias, x) = (*weight, *bias, at(x, &place));
-                linked.steps.push(Step::Affine { weight, bias, transposed: false, x, y: address, field: value.field });
-            }
-            Operation::AffineT { weight, y } => {
-                let (weight, x) = (*weight, at(y, &place));
-                linked.steps.push(Step::Affine {
-                    weight,
-                    bias: None,
-                    transposed: true,
-                    x,
-                    y: address,
-                    field: value.field,
-                });
+            Operation::Affine { .. } | Operation::AffineT { .. } => {
+                linked.steps.push(affine(&value.operation, value.field, None, &place));
             }
             Operation::Outer { weight, bias, y, x, padding } => {
                 let (weight, bias, field, channels) = (*weight, *bias, y.field, [x.width, y.width]);

@@ -6,7 +6,7 @@
 //! bits depend neither on the block sizes nor on its neighbours.
 
 use super::LANES;
-use crate::graph::Real;
+use crate::graph::{Below, Real, Rectifier, Vector};
 use pulp::{Simd, WithSimd};
 
 /// Rows of a panel of weights, and of the largest block.
@@ -30,6 +30,19 @@ pub enum Initial<'a, T> {
     Accumulate,
 }
 
+/// What becomes of a finished sum on its way to C: `select(bound < gate, sum, below)`.
+#[derive(Clone, Copy)]
+pub struct Gate<'a, T> {
+    /// What the gate must exceed.
+    pub bound: T,
+    /// Compared with it, laid out as C; nothing if it is the sum itself.
+    pub gate: Option<&'a [T]>,
+    /// A constant, or a factor of the sum.
+    pub below: T,
+    /// Whether `below` is a factor.
+    pub scaled: bool,
+}
+
 /// C[rows, columns] (+)= A[rows, depth] · B[depth, columns]; rows of B and C are contiguous.
 pub struct Product<'a, T> {
     /// A.
@@ -46,54 +59,9 @@ pub struct Product<'a, T> {
     pub columns: usize,
     /// Start of the sums.
     pub initial: Initial<'a, T>,
+    /// The activation, or its derivative, behind the product.
+    pub gate: Option<Gate<'a, T>>,
 }
-
-/// A number type with vectors of every instruction set.
-pub trait Vector: Real {
-    /// The vector.
-    type Of<S: Simd>: Copy;
-    /// The same number in all places.
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Of<S>;
-    /// a · b + c with one rounding.
-    fn multiply_add<S: Simd>(simd: S, a: Self::Of<S>, b: Self::Of<S>, c: Self::Of<S>) -> Self::Of<S>;
-    /// Sum of all places.
-    fn reduce<S: Simd>(simd: S, a: Self::Of<S>) -> Self;
-    /// A slice as vectors.
-    fn vectors<S: Simd>(x: &[Self]) -> &[Self::Of<S>];
-    /// A slice as vectors to write.
-    fn vectors_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Of<S>];
-}
-
-macro_rules! vector {
-    ($t:ident, $of:ident, $splat:ident, $multiply_add:ident, $reduce:ident, $vectors:ident, $vectors_mut:ident) => {
-        impl Vector for $t {
-            type Of<S: Simd> = S::$of;
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: $t) -> S::$of {
-                simd.$splat(x)
-            }
-            #[inline(always)]
-            fn multiply_add<S: Simd>(simd: S, a: S::$of, b: S::$of, c: S::$of) -> S::$of {
-                simd.$multiply_add(a, b, c)
-            }
-            #[inline(always)]
-            fn reduce<S: Simd>(simd: S, a: S::$of) -> $t {
-                simd.$reduce(a)
-            }
-            #[inline(always)]
-            fn vectors<S: Simd>(x: &[$t]) -> &[S::$of] {
-                S::$vectors(x).0
-            }
-            #[inline(always)]
-            fn vectors_mut<S: Simd>(x: &mut [$t]) -> &mut [S::$of] {
-                S::$vectors_mut(x).0
-            }
-        }
-    };
-}
-
-vector!(f32, f32s, splat_f32s, mul_add_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
-vector!(f64, f64s, splat_f64s, mul_add_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 impl<T: Vector> WithSimd for Product<'_, T> {
     type Output = ();
@@ -170,10 +138,40 @@ impl<T: Vector> Product<'_, T> {
         }
         for (r, sum) in sums.iter().enumerate() {
             let start = (row + r) * self.columns + column;
+            let sum = self.gate.as_ref().map_or(*sum, |gate| gate.of(simd, *sum, start));
             let c = T::vectors_mut::<S>(&mut self.c[start..start + width]);
             (c[0], c[1]) = (sum[0], sum[1]);
         }
         R
+    }
+}
+
+impl<'a, T: Vector> Gate<'a, T> {
+    /// A rectifier whose gate is `gate`, or the sum.
+    pub fn new(rectifier: &Rectifier, gate: Option<&'a [T]>) -> Self {
+        let (below, scaled) = match rectifier.below {
+            Below::Constant(value) => (value, false),
+            Below::Scaled(factor) => (factor, true),
+        };
+        Gate { bound: T::from_f64(rectifier.bound), gate, below: T::from_f64(below), scaled }
+    }
+
+    /// Two vectors of sums behind the gate; they stand at `start` in C.
+    #[inline(always)]
+    fn of<S: Simd>(&self, simd: S, sum: [T::Of<S>; 2], start: usize) -> [T::Of<S>; 2] {
+        let gate = match self.gate {
+            Some(values) => {
+                let row = T::vectors::<S>(&values[start..]);
+                [row[0], row[1]]
+            }
+            None => sum,
+        };
+        let (bound, below) = (T::splat(simd, self.bound), T::splat(simd, self.below));
+        let of = |sum, gate| {
+            let other = if self.scaled { T::product(simd, below, sum) } else { below };
+            T::choose(simd, T::less(simd, bound, gate), sum, other)
+        };
+        [of(sum[0], gate[0]), of(sum[1], gate[1])]
     }
 }
 

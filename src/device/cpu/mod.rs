@@ -20,12 +20,12 @@ mod weights;
 use super::result::{DeviceError, Evaluation, Gradient, MemoryPlan, Rollout, Status, Wanted, reduce};
 use super::{Device, Job};
 use crate::graph::Real;
+use crate::graph::Vector;
 use crate::model::{Model, Sums, ports};
-use crate::program::{Program, vjp};
+use crate::program::{Program, layers_again, vjp};
 use crate::solve::{Costs, Plan, Tableau, TimeGrid, plan, tableau};
 use gradient::Pass;
 use link::{Linked, link};
-use matrix::Vector;
 use plane::Planes;
 use rayon::prelude::*;
 use rows::Rows;
@@ -35,6 +35,10 @@ use weights::{WeightGradient, WeightValues};
 
 /// Samples per tile: two AVX-512 vectors of f32, a good compromise between reuse of weights and small batches.
 const LANES: usize = 32;
+
+/// Most inputs of a layer that reverse sweeps run again: a number costs them so many multiply–adds, to keep it costs three
+/// transfers of its bytes.
+const FEW_INPUTS: usize = 16;
 
 /// The CPU device with a model, in precision `T`.
 pub struct Cpu<T> {
@@ -61,7 +65,7 @@ impl<T: Vector> Cpu<T> {
     pub fn new(model: &Model, budget: usize) -> Cpu<T> {
         let table = &model.weights;
         let both = |program: &Program, wanted: &[bool], pinned: &[usize]| {
-            let differentiated = vjp(program, wanted, true);
+            let differentiated = layers_again(vjp(program, wanted, true), FEW_INPUTS);
             link(&differentiated.program, differentiated.forward, pinned, table)
         };
         let pinned = [ports::THETA];
@@ -198,7 +202,8 @@ impl Forward {
 
     fn evaluation(self, job: &Job) -> Evaluation {
         let (terms, _) = reduce(job, job.objective, &self.sums, &self.points);
-        Evaluation { terms, sums: self.sums, status: self.status, points: self.points }
+        let evaluation = Evaluation { terms, sums: self.sums, status: self.status, points: self.points };
+        evaluation.with_sums_checked(job)
     }
 }
 

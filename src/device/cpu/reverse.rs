@@ -1,12 +1,12 @@
 //! The reverse pass of a tile: the exact reverse of the steps taken.
 
 use super::LANES;
-use super::matrix::Vector;
 use super::rows::{Row, Rows, add_rows, mark, read_rows, row_of, write_row, write_rows};
 use super::run::run;
 use super::tile::{Buffers, Setting, Tile};
 use super::weights::WeightGradient;
 use crate::device::Start;
+use crate::graph::Vector;
 use crate::model::{Seeds, ports};
 
 /// Derivatives of a tile.

@@ -3,9 +3,9 @@
 use super::LANES;
 use super::field;
 use super::link::{Address, Input, Linked, Step};
-use super::matrix::{Initial, Left, Product, Vector};
+use super::matrix::{Gate, Initial, Left, Product};
 use super::weights::{WeightGradient, WeightValues};
-use crate::graph::{CHUNK, Place, Real};
+use crate::graph::{CHUNK, Place, Real, Vector};
 use std::ops::Range;
 
 /// Scratch of the steps: resolved addresses, vectors of a single sample, padded planes.
@@ -18,7 +18,7 @@ pub struct Scratch<T> {
 }
 
 /// Memory of a linked program: constants written, everything else zero. `frames` frames follow the work space.
-pub fn allocate<T: Real>(memory: &mut Vec<T>, linked: &Linked, frames: usize) {
+pub fn allocate<T: Vector>(memory: &mut Vec<T>, linked: &Linked, frames: usize) {
     memory.resize(linked.work + frames * linked.frame, T::ZERO);
     for (tape, offset) in linked.tapes.iter().zip(&linked.constants) {
         tape.write_constants(memory, *offset);
@@ -65,7 +65,7 @@ pub fn run<T: Vector>(
                     scratch.inputs.iter_mut().for_each(|offset| *offset += CHUNK);
                 }
             }
-            Step::Affine { weight, bias, transposed, x, y, field: false } if linked.planes.is_some() => {
+            Step::Affine { weight, bias, transposed, x, y, field: false, .. } if linked.planes.is_some() => {
                 let [rows, depth] = weights.size(*weight, *transposed);
                 let [from, to] = &mut scratch.single;
                 gather(memory, x.at(frame), depth, from);
@@ -75,11 +75,15 @@ pub fn run<T: Vector>(
                     lanes.fill(*value);
                 }
             }
-            Step::Affine { weight, bias, transposed, x, y, .. } => {
+            Step::Affine { weight, bias, transposed, x, y, gate, .. } => {
                 let row = linked.planes.as_ref().map_or(LANES, |p| p.stride);
                 let [rows, depth] = weights.size(*weight, *transposed);
                 let (x, y) = (x.at(frame), y.at(frame));
-                let (b, c) = two(memory, x..x + depth * row, y..y + rows * row);
+                let size = rows * row;
+                let at = gate.and_then(|g| g.gate).map_or(y..y, |gate| gate.at(frame)..gate.at(frame) + size);
+                let [b, c, values] = memory
+                    .get_disjoint_mut([x..x + depth * row, y..y + size, at])
+                    .expect("the plan keeps operands and results apart");
                 arch.dispatch(Product {
                     a: Left::Panels(weights.panels(*weight, *transposed)),
                     b,
@@ -88,6 +92,7 @@ pub fn run<T: Vector>(
                     depth,
                     columns: row,
                     initial: Initial::Rows(bias.map(|id| weights.bias(id))),
+                    gate: gate.as_ref().map(|gate| Gate::new(&gate.rectifier, gate.gate.map(|_| &*values))),
                 });
             }
             Step::Outer { weight, bias, y, x, field } => {
@@ -172,7 +177,7 @@ fn repeat<T: Real>(linked: &Linked, inputs: &[Input], frame: usize, memory: &mut
     }
 }
 
-fn sweep<T: Real>(linked: &Linked, tape: usize, memory: &mut [T], offsets: (&[usize], &[usize]), lanes: usize) {
+fn sweep<T: Vector>(linked: &Linked, tape: usize, memory: &mut [T], offsets: (&[usize], &[usize]), lanes: usize) {
     let (constants, registers) = (linked.constants[tape], linked.registers);
     let place = Place { inputs: offsets.0, outputs: offsets.1, constants, registers, lanes };
     linked.tapes[tape].run(memory, place);
@@ -182,10 +187,4 @@ fn sweep<T: Real>(linked: &Linked, tape: usize, memory: &mut [T], offsets: (&[us
 fn gather<T: Real>(memory: &[T], start: usize, rows: usize, to: &mut Vec<T>) {
     to.clear();
     to.extend((0..rows).map(|row| memory[start + row * LANES]));
-}
-
-/// A range to read and a disjoint range to write.
-fn two<T>(memory: &mut [T], read: Range<usize>, write: Range<usize>) -> (&[T], &mut [T]) {
-    let [read, write] = memory.get_disjoint_mut([read, write]).expect("the plan keeps operands and results apart");
-    (read, write)
 }

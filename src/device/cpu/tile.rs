@@ -5,12 +5,12 @@
 //! planes of cells, everything else rows of lanes as before.
 
 use super::link::{Address, Linked};
-use super::matrix::Vector;
 use super::rows::{Row, Rows, mark, read_rows, row_of, write_row, write_rows};
 use super::run::{Scratch, run};
 use super::weights::WeightValues;
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};
+use crate::graph::Vector;
 use crate::model::{MOST_OBSERVABLES, Sums, ports};
 use crate::solve::TimeGrid;
 

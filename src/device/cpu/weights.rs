@@ -2,7 +2,8 @@
 
 use super::LANES;
 use super::correlate::Dots;
-use super::matrix::{Add, Initial, Left, PANEL, Product, Transpose, Vector, pack, packed_len};
+use super::matrix::{Add, Initial, Left, PANEL, Product, Transpose, pack, packed_len};
+use crate::graph::Vector;
 use crate::program::{WeightId, WeightTable};
 
 /// Columns of a gradient buffer are padded to this, so that the products need no edge cases.
@@ -244,6 +245,7 @@ impl<T: Vector> Waiting<T> {
                 depth: self.parts * LANES,
                 columns: self.stride,
                 initial: Initial::Accumulate,
+                gate: None,
             });
             self.parts = 0;
         }
@@ -278,6 +280,7 @@ mod tests {
                     depth: k,
                     columns: LANES,
                     initial: Initial::Rows(initial),
+                    gate: None,
                 });
                 for (i, found) in y.iter().enumerate() {
                     let (row, lane) = (i / LANES, i % LANES);

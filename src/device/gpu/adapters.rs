@@ -135,6 +135,7 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         ("pipeline-cache", wgpu::Features::PIPELINE_CACHE),
     ];
     Adapter {
+        driver: driver(&info),
         name: info.name,
         backend: info.backend.to_string(),
         kind: match info.device_type {
@@ -144,7 +145,6 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
             wgpu::DeviceType::Cpu => "software",
             wgpu::DeviceType::Other => "other",
         },
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         subgroups: [info.subgroup_min_size, info.subgroup_max_size],
         max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
         max_buffer_size: limits.max_buffer_size,
@@ -157,6 +157,11 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
             Some(_) => Vec::new(),
         },
     }
+}
+
+/// An adapter's driver and its version.
+pub fn driver(info: &wgpu::AdapterInfo) -> String {
+    format!("{} {}", info.driver, info.driver_info).trim().to_string()
 }
 
 /// Runs a future to its end. Native wgpu's futures are ready at once, so there is nothing to be woken by.

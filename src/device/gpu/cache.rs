@@ -3,6 +3,7 @@
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
 
+use crate::store::{WriteError, make_folder, write};
 use std::path::{Path, PathBuf};
 
 /// The pipelines of one adapter.
@@ -37,17 +38,15 @@ impl DiskCache {
     pub fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
         if let Err(reason) = replace(&self.path, &data) {
-            tracing::debug!(path = %self.path.display(), %reason, "pipelines are not kept");
+            tracing::debug!("pipelines are not kept: {reason}");
         }
     }
 }
 
-/// Writes a file beside the old one and then in its place, so that no reader sees half of it.
-pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("{}.part", std::process::id()));
-    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    std::fs::write(&beside, content)?;
-    std::fs::rename(&beside, path)
+/// Writes a file whole or not at all; makes its folder.
+pub fn replace(path: &Path, data: &[u8]) -> Result<(), WriteError> {
+    path.parent().map_or(Ok(()), make_folder)?;
+    write(path, data)
 }
 
 /// Where findings about adapters are kept.

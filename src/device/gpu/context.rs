@@ -1,14 +1,12 @@
-//! An opened adapter: device and queue, buffers, uploads, downloads, and every error turned into one of ours.
+//! An opened adapter: device and queue, buffers, and every error turned into one of ours.
 
-use super::adapters::wait;
+use super::adapters::{driver, wait};
 use super::cache::DiskCache;
+use super::stamps::Stamps;
 use super::trace::Trace;
-use crate::device::DeviceError;
+use crate::device::{Breakdown, Care, DeviceError};
+use crate::store::fault::{self, Point};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-/// How long a submission may take before it counts as hung. Software adapters are slow, so it is generous.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Submissions are sized to take about this long, far below any watchdog; software adapters have none.
 const TARGET_SECONDS: [f64; 2] = [0.05, 2.0];
@@ -24,6 +22,8 @@ pub struct Context {
     pub queue: wgpu::Queue,
     /// Name and backend, for messages.
     pub name: String,
+    /// Driver and its version.
+    pub driver: String,
     /// True if threads of the processor do the work.
     pub software: bool,
     /// Loop iterations that a thread may take in one dispatch, where the driver ends loops by itself.
@@ -36,14 +36,33 @@ pub struct Context {
     pub builtins: Vec<String>,
     /// Where everything asked of it is written down.
     pub trace: Option<Arc<Trace>>,
-    lost: Arc<Mutex<Option<String>>>,
+    /// How carefully it works.
+    pub care: Care,
+    /// Submissions that no download has accounted for.
+    pub(super) stamps: Mutex<Stamps>,
+    /// The first breakdown that the driver told of.
+    pub(super) broken: Broken,
 }
+
+type Broken = Arc<Mutex<Option<(Breakdown, String)>>>;
+
+/// What helps where memory is short.
+const LESS: &str = "use a smaller batch (train.batch), a shorter window, less --memory, or --device cpu";
+
+/// What helps where a device breaks down.
+const AGAIN: &str = "give the same command again: training continues from its checkpoint; if it happens again, update the \
+                     driver, choose another adapter (`greybox devices` lists them), or use --device cpu";
 
 impl Context {
     /// Opens an adapter with WebGPU's default limits.
-    pub fn open(adapter: &wgpu::Adapter) -> Result<Context, DeviceError> {
+    pub fn open(adapter: &wgpu::Adapter, care: Care) -> Result<Context, DeviceError> {
         let info = adapter.get_info();
         let name = format!("{} ({})", info.name, info.backend);
+        if fault::hit(Point::AdapterGone) {
+            let (message, remedy) = ("it cannot be opened: a fault on purpose".into(), AGAIN.into());
+            return Err(DeviceError::Unavailable { device: name, message, remedy });
+        }
+        let driver = driver(&info);
         let limits = default_limits();
         let have = adapter.limits();
         if let Some((limit, need, found)) = too_small(&limits, &have) {
@@ -65,18 +84,23 @@ impl Context {
             message: format!("it cannot be opened: {reason}"),
             remedy: "see that no other program has it exclusively, choose another adapter, or use --device cpu".into(),
         })?;
-        let lost: Arc<Mutex<Option<String>>> = Arc::default();
-        let slot = lost.clone();
+        let broken = Broken::default();
+        let slot = broken.clone();
         device.set_device_lost_callback(move |_, message| {
             if let Ok(mut slot) = slot.lock() {
-                slot.get_or_insert(format!("the device was lost: {message}"));
+                let message = if message.is_empty() { "the driver gives no reason".into() } else { message };
+                slot.get_or_insert((Breakdown::Lost, message));
             }
         });
         // Errors outside of a scope must not abort the program: they end the next wait.
-        let slot = lost.clone();
+        let slot = broken.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let breakdown = match error {
+                wgpu::Error::OutOfMemory { .. } => Breakdown::OutOfMemory,
+                _ => Breakdown::Refused,
+            };
             if let Ok(mut slot) = slot.lock() {
-                slot.get_or_insert(error.to_string());
+                slot.get_or_insert((breakdown, error.to_string()));
             }
         }));
         let software = info.device_type == wgpu::DeviceType::Cpu;
@@ -84,17 +108,21 @@ impl Context {
         // LP_MAX_TGSI_LOOP_ITERATIONS). The rest is for loops that are not counted.
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
+        let stamps = Mutex::new(Stamps::new(&device, &queue));
         Ok(Context {
             device,
             queue,
             name,
+            driver,
             software,
             iterations,
             limits,
             cache,
             builtins: Vec::new(),
             trace: None,
-            lost,
+            care,
+            stamps,
+            broken,
         })
     }
 
@@ -105,12 +133,18 @@ impl Context {
 
     /// How long a submission should take.
     pub fn target_seconds(&self) -> f64 {
-        TARGET_SECONDS[usize::from(self.software)]
+        TARGET_SECONDS[usize::from(self.software)] * self.care.haste()
     }
 
     /// An error of this device.
     pub fn error(&self, message: impl Into<String>, remedy: impl Into<String>) -> DeviceError {
         DeviceError::Failed { device: self.name.clone(), message: message.into(), remedy: remedy.into() }
+    }
+
+    /// The device broke down.
+    pub(super) fn breakdown(&self, breakdown: Breakdown, message: impl Into<String>) -> DeviceError {
+        let remedy = if breakdown == Breakdown::OutOfMemory { LESS } else { AGAIN };
+        DeviceError::Broken { device: self.name.clone(), breakdown, message: message.into(), remedy: remedy.into() }
     }
 
     /// Runs something that makes resources; validation and memory errors come back as errors.
@@ -122,9 +156,10 @@ impl Context {
         let internal = wait(internal.pop());
         let (memory, validation) = (wait(memory.pop()), wait(validation.pop()));
         if let Some(error) = memory {
-            let remedy = "use a smaller batch (train.batch), a shorter window, or --device cpu";
-            return Err(self.error(format!("{what}: out of memory: {error}"), remedy));
+            return Err(self.breakdown(Breakdown::OutOfMemory, format!("{what}: {error}")));
         }
+        // What a lost device refuses says nothing of what was asked for.
+        self.alive()?;
         match validation.or(internal) {
             Some(error) => Err(self.error(format!("{what}: {error}"), "use --device cpu, and report this text")),
             None => Ok(made),
@@ -149,6 +184,9 @@ impl Context {
             let message = format!("{what} need {size} bytes, more than the limit {} = {} bytes", limit.0, limit.1);
             return Err(self.error(message, remedy));
         }
+        if fault::hit(Point::OutOfMemory) {
+            return Err(self.breakdown(Breakdown::OutOfMemory, format!("{what} need {size} bytes: a fault on purpose")));
+        }
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
         let buffer = self.scoped(what, || self.device.create_buffer(&descriptor))?;
         if let Some(trace) = self.trace.as_ref().filter(|_| !usage.contains(wgpu::BufferUsages::MAP_READ)) {
@@ -169,70 +207,6 @@ impl Context {
             trace.write(buffer, offset, content);
         }
         self.queue.write_buffer(buffer, offset, content);
-    }
-
-    /// Waits for a submission, or for everything submitted so far.
-    pub fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), DeviceError> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
-        self.alive()?;
-        polled.map(|_| ()).map_err(|reason| {
-            self.error(
-                format!("it did not finish: {reason}"),
-                "use a smaller batch or fewer steps; a hung driver needs a restart; the checkpoint is intact",
-            )
-        })
-    }
-
-    fn alive(&self) -> Result<(), DeviceError> {
-        match self.lost.lock().ok().and_then(|slot| slot.clone()) {
-            Some(message) => Err(self.error(
-                message,
-                "run the same command again: training continues from its checkpoint; if it happens again, use --device cpu",
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// Reads ranges of buffers back: the words of each, in order.
-    pub fn download(&self, ranges: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u32>>, DeviceError> {
-        let total: u64 = ranges.iter().map(|(_, _, words)| words * 4).sum();
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.buffer("results", total, usage, "use fewer samples or steps at a time")?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        let mut at = 0;
-        for (buffer, offset, words) in ranges.iter().filter(|(_, _, words)| *words > 0) {
-            encoder.copy_buffer_to_buffer(buffer, offset * 4, &staging, at, words * 4);
-            at += words * 4;
-        }
-        self.queue.submit([encoder.finish()]);
-        let outcome: Arc<Mutex<Option<String>>> = Arc::default();
-        let slot = outcome.clone();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-            if let (Err(reason), Ok(mut slot)) = (result, slot.lock()) {
-                *slot = Some(reason.to_string());
-            }
-        });
-        self.wait_for(None)?;
-        if let Some(reason) = outcome.lock().ok().and_then(|slot| slot.clone()) {
-            return Err(
-                self.error(format!("results cannot be read: {reason}"), "run the command again, or use --device cpu")
-            );
-        }
-        let view = staging.get_mapped_range(..).map_err(|e| self.error(e.to_string(), "run the command again"))?;
-        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..total as usize]);
-        drop(view);
-        if let Some(trace) = &self.trace {
-            let remedy = "let them come from a trace of this very command";
-            trace.download(ranges, &mut words).map_err(|message| self.error(message, remedy))?;
-        }
-        let mut rest = words.as_slice();
-        let mut parts = Vec::with_capacity(ranges.len());
-        for (_, _, words) in ranges {
-            let (part, tail) = rest.split_at(*words as usize);
-            parts.push(part.to_vec());
-            rest = tail;
-        }
-        Ok(parts)
     }
 }
 

@@ -11,13 +11,14 @@ use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start
 use crate::model::{Prior, Scale};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
+use std::sync::Arc;
 
 /// Steps recorded at a time.
 const STEPS: usize = 256;
 
 /// Training resident on an adapter, in buffers of its own.
 pub struct ResidentDescent<'a> {
-    gpu: &'a Fused,
+    gpu: Arc<Fused>,
     setup: DescentSetup<'a>,
     memory: Memory,
     steps: u64,
@@ -25,7 +26,7 @@ pub struct ResidentDescent<'a> {
 
 impl<'a> ResidentDescent<'a> {
     /// Uploads what stays: windows, priors, penalties, places of weights.
-    pub fn new(gpu: &'a Fused, setup: DescentSetup<'a>) -> Result<Self, DeviceError> {
+    pub fn new(gpu: Arc<Fused>, setup: DescentSetup<'a>) -> Result<Self, DeviceError> {
         let context = &gpu.context;
         let mut memory = Memory::default();
         let p = gpu.layout.sizes[1];
@@ -34,7 +35,7 @@ impl<'a> ResidentDescent<'a> {
         let job = Job::new(setup.trajectories, &[0], &zeros, &weights, setup.objective);
         job.check(&gpu.model)?;
         gpu.upload_trajectories(&mut memory, setup.trajectories, &job.grid(&gpu.model)?)?;
-        let priors: Vec<[f32; 8]> = (0..p).map(|i| prior(gpu, i)).collect();
+        let priors: Vec<[f32; 8]> = (0..p).map(|i| prior(&gpu, i)).collect();
         memory.write(context, Slot::Priors, bytemuck::cast_slice(&priors))?;
         let key = Stream::new(setup.seed, Purpose::Theta).key();
         memory.write(context, Slot::Key, bytemuck::cast_slice(&key))?;
@@ -81,7 +82,7 @@ impl<'a> ResidentDescent<'a> {
             },
             ..prepared.clone()
         };
-        let (gpu, samples, horizon) = (self.gpu, prepared.sizes.samples, prepared.sizes.horizon);
+        let (gpu, samples, horizon) = (&self.gpu, prepared.sizes.samples, prepared.sizes.horizon);
         let encode = matches!(setup.trajectories.start, Start::Observations(_));
         recording.push(KernelName::Draw, own.base, [samples.div_ceil(64) as u32, 1, 1], 0.0);
         let extra = if own.plan.single(&own.sizes) { flags::SAVE } else { 0 };
@@ -119,6 +120,8 @@ impl<'a> ResidentDescent<'a> {
             objective: value(report[1]),
             norm: value(report[2]),
             penalties: report[3..].iter().map(|w| value(*w)).collect(),
+            failed: 0,
+            failure: None,
         });
         self.steps += good as u64;
         Ok(Steps { reports: reports.collect(), halted })
@@ -164,7 +167,7 @@ impl Descent for ResidentDescent<'_> {
         let prepared = self.gpu.prepare(&mut self.memory, setup.trajectories, &seats, false, Keep::Frames)?;
         let mut recording = Recording::default();
         self.record(&mut recording, &prepared, 0.0, 0, 0);
-        let (gpu, horizon) = (self.gpu, prepared.sizes.horizon);
+        let (gpu, horizon) = (&self.gpu, prepared.sizes.horizon);
         let [n, p, m, k] = gpu.layout.sizes;
         let calls = horizon * gpu.layout.substeps * gpu.layout.tableau.stages();
         let weights = gpu.model.weights.per_member();

@@ -176,6 +176,7 @@ impl Fused {
         ])?;
         let (gradient, results) = (parts.remove(1), parts.remove(0));
         evaluation.status = seats.seats().map(|seat| status(results[seat])).collect();
+        let evaluation = evaluation.with_sums_checked(job);
         let float = |w: &u32| f32::from_bits(*w) as f64;
         let rows = |first: usize, count: usize| -> Vec<f64> {
             let samples = if wanted.inputs { job.samples() } else { 0 };

@@ -1,13 +1,16 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
-//! `layout`, `table` and `plan` decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`;
-//! `context`, `kernel`, `memory` and `cache` talk to wgpu, `trace` writes down what they say; `self_test` measures an adapter
+//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
+//! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `transfer`,
+//! `stamps`, `kernel`, `memory` and `cache` talk to wgpu, `trace` writes down what they say; `self_test` measures an adapter
 //! before it is trusted, `arithmetic` says by what; `rollout` plans a batch and records its passes, `recording` submits
 //! them; `job` answers the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
 mod arithmetic;
 mod cache;
+mod choice;
+mod chosen;
 mod context;
 mod descent;
 mod job;
@@ -24,19 +27,25 @@ mod rollout;
 mod seats;
 mod self_test;
 mod source;
+mod stamps;
 mod table;
 mod trace;
+mod transfer;
+mod tuning;
 
 pub use adapters::{Adapter, adapters, has_hardware};
 pub use arithmetic::{ACCURATE, Arithmetic, Builtin};
+pub use chosen::Chosen;
 pub use peak::{PeakKind, PeakMeter};
 pub use self_test::{SelfTest, self_test};
 pub use source::{Schedule, Source};
 pub use trace::Trace;
+pub use tuning::Tuning;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
-use super::{Descent, DescentSetup, Device, Job, MemoryPlan};
+use super::{Care, Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::{Model, Observable};
+use choice::{Choice, FusedLayout, LaidOut, lay_out_wanted};
 use context::Context;
 use kernel::Kernel;
 use layer::Layers;
@@ -48,13 +57,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// The GPU device with a model, in f32.
 pub struct Gpu {
     engine: Engine,
+    chosen: Chosen,
     /// Builtins that are coarse here, whose place functions of the library take.
     replaced: Vec<String>,
 }
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
 enum Engine {
-    Fused(Box<Fused>),
+    Fused(Arc<Fused>),
     Layers(Box<Layers>),
 }
 
@@ -97,44 +107,104 @@ impl KernelName {
     ];
 }
 
-/// Hidden layers up to this width run in the lane schedule unless told otherwise.
-const LANE_WIDTH: usize = 16;
-
 impl Gpu {
     /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
-    /// backend. `budget` limits activations, in bytes.
+    /// backend. `budget` limits activations, in bytes. Without a schedule the widths of the networks choose.
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
-        Gpu::open_traced(name, model, schedule, budget, None)
+        Gpu::open_tuned(name, model, schedule, budget, &Tuning::default(), None)
     }
 
-    /// Opens an adapter as [`Gpu::open`] does; what it is asked to do is written down in the trace, and no builtin is kept
-    /// that the library has a function for.
-    pub fn open_traced(
+    /// The same, where without a schedule measurements may choose. What the adapter is asked to do is written down in the
+    /// trace, if there is one; then no builtin is kept that the library has a function for.
+    pub fn open_tuned(
         name: &str,
         model: &Model,
         schedule: Option<Schedule>,
         budget: usize,
+        tuning: &Tuning,
         trace: Option<Arc<Trace>>,
     ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        let found = self_test::examine(&adapter)?;
+        let on = |choice| Gpu::on(&adapter, Care::Usual, model, choice, budget, trace.clone());
+        tuning.open(model, schedule, &adapter.get_info(), &on)
+    }
+
+    /// Opens an adapter anew after a breakdown, as it was chosen before, with more care.
+    pub fn open_anew(
+        care: Care,
+        name: &str,
+        model: &Model,
+        budget: usize,
+        chosen: &Chosen,
+    ) -> Result<Gpu, DeviceError> {
+        let gpu = Gpu::on(&adapters::choose(name)?, care, model, Some(chosen.choice), budget, None)?;
+        Ok(gpu.because(chosen.reason.clone()))
+    }
+
+    /// Opens an adapter for a choice, or for that by the widths.
+    fn on(
+        adapter: &wgpu::Adapter,
+        care: Care,
+        model: &Model,
+        wanted: Option<Choice>,
+        budget: usize,
+        trace: Option<Arc<Trace>>,
+    ) -> Result<Gpu, DeviceError> {
+        let found = self_test::examine(adapter)?;
         // Who repeats a trace has builtins of other accuracy.
         let (kept, replaced) =
             if trace.is_some() { (Vec::new(), found.all()) } else { (found.kept(), found.replaced()) };
-        let context = Context::open(&adapter)?.with(kept, trace);
-        let engine = Engine::new(model, context, schedule, budget)?;
-        self_test::examine_gradient(&adapter, engine.schedule())?;
-        Ok(Gpu { engine, replaced })
+        let context = Context::open(adapter, care)?.with(kept, trace);
+        let gpu = Gpu { replaced, ..Gpu::with(context, model, wanted, budget)? };
+        self_test::examine_gradient(adapter, gpu.chosen.choice.schedule)?;
+        Ok(gpu)
+    }
+
+    /// The device in an opened adapter.
+    fn with(context: Context, model: &Model, wanted: Option<Choice>, budget: usize) -> Result<Gpu, DeviceError> {
+        if let Some(what) = unsupported(model) {
+            return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
+        }
+        let limit = context.limits.max_compute_workgroup_storage_size as usize;
+        let (laid_out, choice, reason) =
+            lay_out_wanted(model, wanted, limit).map_err(|(message, remedy)| context.error(message, remedy))?;
+        let engine = match laid_out {
+            LaidOut::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
+            LaidOut::Fused(fused) => Engine::Fused(Arc::new(Fused::new(model, context, *fused, budget)?)),
+        };
+        Ok(Gpu { engine, replaced: Vec::new(), chosen: Chosen { choice, reason: reason.into() } })
+    }
+
+    /// The same with another reason of the choice.
+    fn because(self, reason: impl Into<String>) -> Gpu {
+        Gpu { chosen: Chosen { reason: reason.into(), ..self.chosen }, ..self }
+    }
+
+    /// What was chosen, and why.
+    pub fn chosen(&self) -> Chosen {
+        self.chosen.clone()
+    }
+
+    fn context(&self) -> &Context {
+        match &self.engine {
+            Engine::Fused(fused) => &fused.context,
+            Engine::Layers(layers) => &layers.context,
+        }
+    }
+
+    /// Name and backend of the adapter.
+    pub fn adapter(&self) -> &str {
+        &self.context().name
     }
 
     /// True if threads of the processor do the adapter's work.
     pub fn is_software(&self) -> bool {
-        self.engine.context().software
+        self.context().software
     }
 
     /// Ends the connection to the adapter, as a driver's reset would: every later job fails. For tests of that.
     pub fn lose(&self) {
-        self.engine.context().device.destroy();
+        self.context().device.destroy();
     }
 
     fn run_forward(&self, job: &Job, full: bool) -> Result<job::Forward, DeviceError> {
@@ -145,36 +215,9 @@ impl Gpu {
     }
 }
 
-impl Engine {
-    fn new(model: &Model, context: Context, schedule: Option<Schedule>, budget: usize) -> Result<Engine, DeviceError> {
-        if let Some(what) = unsupported(model) {
-            return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
-        }
-        let limit = context.limits.max_compute_workgroup_storage_size as usize;
-        match choose(model, schedule, limit).map_err(|(message, remedy)| context.error(message, remedy))? {
-            Choice::Layer => Ok(Engine::Layers(Box::new(Layers::new(model, context, budget)?))),
-            Choice::Fused(chosen) => Ok(Engine::Fused(Box::new(Fused::new(model, context, *chosen, budget)?))),
-        }
-    }
-
-    fn context(&self) -> &Context {
-        match self {
-            Engine::Fused(fused) => &fused.context,
-            Engine::Layers(layers) => &layers.context,
-        }
-    }
-
-    fn schedule(&self) -> Schedule {
-        match self {
-            Engine::Fused(fused) => fused.schedule,
-            Engine::Layers(_) => Schedule::Layer,
-        }
-    }
-}
-
 impl Fused {
-    fn new(model: &Model, context: Context, chosen: FusedChoice, budget: usize) -> Result<Fused, DeviceError> {
-        let FusedChoice { layout, schedule, shapes } = chosen;
+    fn new(model: &Model, context: Context, laid_out: FusedLayout, budget: usize) -> Result<Fused, DeviceError> {
+        let FusedLayout { layout, schedule, shapes } = laid_out;
         let mut longest = [usize::MAX; 2];
         for (part, shape) in shapes.into_iter().enumerate() {
             let per_interval = layout.iterations(part, schedule, shape);
@@ -217,45 +260,6 @@ fn unsupported(model: &Model) -> Option<&'static str> {
     model.objective.needs_points().then_some("penalties that are functions of pairs of points")
 }
 
-/// The schedule of a model, with what was laid out to choose it.
-enum Choice {
-    Fused(Box<FusedChoice>),
-    Layer,
-}
-
-/// A fused schedule and the workgroups of the forward and the adjoint kernel.
-struct FusedChoice {
-    layout: Layout,
-    schedule: Schedule,
-    shapes: [Shape; 2],
-}
-
-/// Chooses: layer for grids, else by the widest layer lane or tile, and layer where a workgroup's memory is too small for
-/// them. An error is a message and a remedy.
-fn choose(model: &Model, wanted: Option<Schedule>, memory: usize) -> Result<Choice, (String, &'static str)> {
-    match (&model.grid, wanted) {
-        (_, Some(Schedule::Layer)) | (Some(_), None) => return Ok(Choice::Layer),
-        (Some(_), Some(other)) => {
-            let message = format!("the {} schedule runs models without grids", other.name());
-            return Err((message, "remove --schedule, or use --schedule layer"));
-        }
-        (None, _) => {}
-    }
-    let widest = model.networks.iter().flat_map(|n| n.sizes.iter().copied()).max().unwrap_or(0);
-    let schedule = wanted.unwrap_or(if widest <= LANE_WIDTH { Schedule::Lane } else { Schedule::Tile });
-    let layout = Layout::new(model);
-    let [forward, reverse] = layout.work_rows().map(|rows| plan::shape(schedule, rows, memory));
-    match (forward, reverse) {
-        (Ok(forward), Ok(reverse)) => {
-            Ok(Choice::Fused(Box::new(FusedChoice { layout, schedule, shapes: [forward, reverse] })))
-        }
-        (Err(message), _) | (_, Err(message)) => match wanted {
-            None => Ok(Choice::Layer),
-            Some(_) => Err((message, "use --schedule layer, fewer states or narrower layers, or --device cpu")),
-        },
-    }
-}
-
 fn source(
     model: &Model,
     layout: &Layout,
@@ -290,13 +294,14 @@ pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, Str
         return Err(format!("{what} run on the CPU only; {CPU_ONLY}"));
     }
     let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
-    match choose(model, schedule, memory).map_err(|(message, remedy)| format!("{message}; {remedy}"))? {
-        Choice::Layer => {
+    let laid_out = lay_out_wanted(model, schedule.map(Choice::from), memory);
+    match laid_out.map_err(|(message, remedy)| format!("{message}; {remedy}"))?.0 {
+        LaidOut::Layer => {
             let (sources, summary) = layer::kernels(model)?;
             Ok(Kernels { schedule: Schedule::Layer, sources, summary })
         }
-        Choice::Fused(chosen) => {
-            let FusedChoice { layout, schedule, shapes } = *chosen;
+        LaidOut::Fused(fused) => {
+            let FusedLayout { layout, schedule, shapes } = *fused;
             let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
             let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
             Ok(Kernels { schedule, sources, summary: summary(&layout, schedule, shapes) })
@@ -324,7 +329,12 @@ impl Device for Gpu {
             true => String::new(),
             false => format!(", safe {}", self.replaced.join(", ")),
         };
-        format!("gpu f32, {}{software}{safe}, schedule {}", self.engine.context().name, self.engine.schedule().name())
+        let Chosen { choice, reason } = &self.chosen;
+        format!("gpu f32, {}{software}{safe}, schedule {choice} ({reason})", self.context().name)
+    }
+
+    fn driver(&self) -> Option<&str> {
+        Some(&self.context().driver)
     }
 
     fn model(&self) -> &Model {
@@ -338,18 +348,16 @@ impl Device for Gpu {
         let (sums, status, states, predictions) = self.run_forward(job, true)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
         let parameters = Vec::new();
-        Ok(Rollout {
-            states,
-            parameters,
-            predictions,
-            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
-        })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        let evaluation = evaluation.with_sums_checked(job);
+        Ok(Rollout { states, parameters, predictions, evaluation })
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
         let (sums, status, _, _) = self.run_forward(job, false)?;
         let (terms, _) = reduce(job, job.objective, &sums, &[]);
-        Ok(Evaluation { terms, sums, status, points: Vec::new() })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        Ok(evaluation.with_sums_checked(job))
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
@@ -366,7 +374,7 @@ impl Device for Gpu {
         }
     }
 
-    fn descent<'a>(&'a self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+    fn descent<'a>(&self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         // The kernel of the functional knows the base observables only.
         let base = self.model().objective.observables.len() == Observable::BASE.len();
         if !base || setup.objective.penalties.iter().any(|p| p.code().is_none()) {
@@ -374,7 +382,7 @@ impl Device for Gpu {
         }
         match &self.engine {
             Engine::Fused(fused) => {
-                Some(descent::ResidentDescent::new(fused, setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
+                Some(descent::ResidentDescent::new(fused.clone(), setup).map(|d| Box::new(d) as Box<dyn Descent + 'a>))
             }
             // The host takes the steps.
             Engine::Layers(_) => None,

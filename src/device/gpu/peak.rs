@@ -6,7 +6,7 @@ use super::kernel::Kernel;
 use super::memory::{Memory, Slot};
 use super::params::Params;
 use super::source::Source;
-use crate::device::DeviceError;
+use crate::device::{Care, DeviceError};
 use std::time::Instant;
 
 /// Rows, columns and depth of the product: several workgroups for each processor of a large GPU.
@@ -71,7 +71,7 @@ fn dispatch(kind: PeakKind) -> (Params, [u32; 3]) {
 impl PeakMeter {
     /// Opens an adapter by name, as [`super::Gpu::open`] does, and finds out how much work takes a few milliseconds.
     pub fn open(name: &str) -> Result<PeakMeter, DeviceError> {
-        let context = Context::open(&choose(name)?)?;
+        let context = Context::open(&choose(name)?, Care::Usual)?;
         let [product, copy] = sources();
         let kernels = [Kernel::new(&context, &product)?, Kernel::new(&context, &copy)?];
         let mut memory = Memory::default();
@@ -117,7 +117,7 @@ impl PeakMeter {
             kernel.dispatch(&mut pass, &group, 0, size);
         }
         drop(pass);
-        let submission = self.context.queue.submit([encoder.finish()]);
+        let submission = self.context.submit(encoder)?;
         self.context.wait_for(Some(submission))?;
         Ok(together)
     }

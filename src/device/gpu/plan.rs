@@ -30,6 +30,15 @@ pub struct Allowed {
     pub frames: usize,
     /// Workgroups of a dispatch.
     pub workgroups: usize,
+    /// Samples that keep the adapter busy.
+    pub busy: usize,
+    /// A batch takes at most this part of the memory that it would take otherwise: 1, or more after a breakdown.
+    pub parts: usize,
+}
+
+/// What is left of `allowed` bytes for a batch that would take `whole` and shall take a part of it, but at least `least`.
+pub fn part_of(allowed: usize, whole: usize, parts: usize, least: usize) -> usize {
+    if parts <= 1 { allowed } else { allowed.min(allowed.min(whole).div_ceil(parts).max(least)) }
 }
 
 /// Chunks of samples, and segments of intervals whose frames are held at a time.
@@ -50,10 +59,15 @@ impl Plan {
     }
 }
 
+/// Samples that keep an adapter busy: a GPU, a software adapter.
+pub const BUSY: [usize; 2] = [1024, 128];
+
 /// Strides are multiples of this, so that every workgroup writes whole rows.
 pub const ALIGN: usize = 64;
 
-/// Chooses chunks and segments: the whole batch if it fits, then as many intervals as fit, at least one.
+/// Chooses chunks and segments: the whole batch and horizon if they fit; else as many samples as fit with the whole horizon,
+/// if they keep the adapter busy, for segments cost one more forward pass, which finds their first states; else as many
+/// samples as fit with one interval, and as many intervals as fit with them.
 pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
     let whole = sizes.samples.next_multiple_of(ALIGN);
     let trail_rows = (sizes.trail * (sizes.horizon + 1)).max(sizes.states);
@@ -62,9 +76,13 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
         0 => usize::MAX,
         rows => bytes / 4 / rows / ALIGN * ALIGN,
     };
+    let part =
+        |bytes: usize, rows: usize, least: usize| part_of(bytes, 4 * whole * rows, allowed.parts, 4 * ALIGN * least);
+    let binding = part(allowed.binding, trail_rows, trail_rows);
+    let frames = part(allowed.frames, sizes.frame_before + sizes.horizon * sizes.frame, least_frame);
     let by_limit = [
-        (fits(trail_rows, allowed.binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
-        (fits(least_frame, allowed.frames), "activations of one interval", "the memory budget", least_frame),
+        (fits(trail_rows, binding), "states and predictions", "max_storage_buffer_binding_size", trail_rows),
+        (fits(least_frame, frames), "activations of one interval", "the memory budget", least_frame),
         (
             allowed.workgroups.saturating_mul(sizes.group) / ALIGN * ALIGN,
             "workgroups",
@@ -79,20 +97,25 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
             rows * ALIGN * 4
         ));
     }
-    let chunk = whole.min(most);
+    let with_horizon = fits(sizes.frame_before + sizes.frame * sizes.horizon, frames);
+    let chunk = match with_horizon >= allowed.busy {
+        true => whole.min(most).min(with_horizon),
+        false => whole.min(most),
+    };
     let per_row = 4 * chunk;
-    let room = (allowed.frames / per_row).saturating_sub(sizes.frame_before);
+    let room = (frames / per_row).saturating_sub(sizes.frame_before);
     let segment = room.checked_div(sizes.frame).unwrap_or(sizes.horizon).clamp(1, sizes.horizon.max(1));
     Ok(Plan { chunk: chunk.min(sizes.samples), stride: chunk, segment })
 }
 
-/// The largest workgroup that fits into workgroup memory, for `rows` rows.
-pub fn shape(schedule: Schedule, rows: usize, memory: usize) -> Result<Shape, String> {
+/// The largest workgroup that fits into workgroup memory, for `rows` rows, and of at most so many trajectories.
+pub fn shape(schedule: Schedule, rows: usize, most: Option<usize>, memory: usize) -> Result<Shape, String> {
     let choices: &[usize] = match schedule {
         Schedule::Lane => &[64, 32, 16, 8, 4],
         _ => &[32, 16, 8, 4],
     };
-    let samples = choices.iter().copied().find(|samples| rows * samples * 4 <= memory).ok_or_else(|| {
+    let allowed = |samples: usize| samples <= most.unwrap_or(usize::MAX) && rows * samples * 4 <= memory;
+    let samples = choices.iter().copied().find(|samples| allowed(*samples)).ok_or_else(|| {
         format!(
             "the {} schedule needs {} bytes of workgroup memory for {rows} values of 4 trajectories, the limit max_compute_workgroup_storage_size is {memory}",
             schedule.name(),
@@ -133,7 +156,28 @@ mod tests {
 
     const SIZES: Sizes =
         Sizes { samples: 4096, horizon: 10, trail: 5, states: 2, frame: 4000, frame_before: 0, group: 8 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535 };
+    const ALLOWED: Allowed =
+        Allowed { binding: 128 << 20, frames: 128 << 20, workgroups: 65_535, parts: 1, busy: 1024 };
+
+    #[test]
+    fn a_part_of_the_memory_makes_smaller_tiles_down_to_the_smallest() {
+        let bytes = |sizes: &Sizes, plan: &Plan| 4 * plan.stride * (sizes.frame_before + plan.segment * sizes.frame);
+        for (samples, horizon) in [(1000, 10), (1000, 1), (10, 10), (1, 1)] {
+            let sizes = Sizes { samples, horizon, ..SIZES };
+            let whole = plan(&sizes, &ALLOWED).unwrap();
+            let half = plan(&sizes, &Allowed { parts: 2, ..ALLOWED }).unwrap();
+            if whole.stride > ALIGN || whole.segment > 1 {
+                let parts = (bytes(&sizes, &half), bytes(&sizes, &whole));
+                assert!(
+                    2 * parts.0 <= parts.1 + 8 * ALIGN * (sizes.frame + sizes.frame_before),
+                    "{half:?} of {whole:?}"
+                );
+                assert!(parts.0 < parts.1, "{half:?} of {whole:?}");
+            } else {
+                assert_eq!(half, whole);
+            }
+        }
+    }
 
     #[test]
     fn a_small_batch_is_held_whole() {
@@ -163,10 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn the_horizon_is_held_whole_where_enough_samples_fit_with_it() {
+        let few = Sizes { frame: 3000, ..SIZES };
+        assert_eq!(plan(&few, &ALLOWED).unwrap(), Plan { chunk: 1088, stride: 1088, segment: 10 });
+        assert_eq!(plan(&SIZES, &ALLOWED).unwrap(), Plan { chunk: 4096, stride: 4096, segment: 2 });
+        let software = Allowed { busy: 128, ..ALLOWED };
+        assert_eq!(plan(&SIZES, &software).unwrap(), Plan { chunk: 832, stride: 832, segment: 10 });
+    }
+
+    #[test]
     fn workgroups_shrink_with_the_rows_they_need() {
-        assert_eq!(shape(Schedule::Tile, 280, 16_384).unwrap().samples, 8);
-        assert_eq!(shape(Schedule::Tile, 540, 16_384).unwrap().samples, 4);
-        assert_eq!(shape(Schedule::Lane, 60, 16_384).unwrap().samples, 64);
-        assert!(shape(Schedule::Tile, 1025, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
+        assert_eq!(shape(Schedule::Tile, 280, None, 16_384).unwrap().samples, 8);
+        assert_eq!(shape(Schedule::Tile, 540, None, 16_384).unwrap().samples, 4);
+        assert_eq!(shape(Schedule::Lane, 60, None, 16_384).unwrap().samples, 64);
+        assert_eq!(shape(Schedule::Lane, 60, Some(16), 16_384).unwrap().samples, 16);
+        assert!(shape(Schedule::Tile, 1025, None, 16_384).unwrap_err().contains("max_compute_workgroup_storage_size"));
     }
 }

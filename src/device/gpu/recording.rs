@@ -126,7 +126,7 @@ impl Fused {
                 kernel.dispatch(&mut pass, group, *params, *size);
             }
             drop(pass);
-            flight.push(&self.context, self.context.queue.submit([encoder.finish()]))?;
+            flight.push(&self.context, self.context.submit(encoder)?)?;
         }
         self.context.wait_for(None)?;
         if let Ok(mut pace) = self.pace.lock() {

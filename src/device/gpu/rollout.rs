@@ -66,6 +66,8 @@ impl Fused {
             binding,
             frames: self.budget.min(binding),
             workgroups: self.context.limits.max_compute_workgroups_per_dimension as usize,
+            busy: plan::BUSY[usize::from(self.context.software)],
+            parts: self.context.care.parts(),
         };
         let plan = plan::plan(&sizes, &allowed).map_err(|message| {
             self.context.error(message, "use shorter windows, fewer substeps or a smaller network, or --device cpu")

@@ -8,13 +8,14 @@ use super::kernel::Kernel;
 use super::memory::{Memory, Slot};
 use super::params::Params;
 use super::source::{FINITE, PARAMS, Schedule, Source};
-use super::{Engine, Gpu, adapters};
+use super::{Gpu, adapters};
 use crate::device::cpu::Cpu;
-use crate::device::{Device, DeviceError, Gradient, Job, Trajectories, Wanted};
+use crate::device::{Care, Device, DeviceError, Gradient, Job, Trajectories, Wanted};
 use crate::graph::library;
 use crate::model::{Model, ModelSpec, SolverSpec, ThetaSpec};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
+use crate::store::fault;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -95,8 +96,8 @@ pub fn examine(adapter: &wgpu::Adapter) -> Result<SelfTest, DeviceError> {
     if let Some(known) = recall(&identity) {
         return Ok(known);
     }
-    let context = Context::open(adapter)?;
-    let arithmetic = measure(&context)?;
+    let context = fault::without(|| Context::open(adapter, Care::Usual))?;
+    let arithmetic = fault::without(|| measure(&context))?;
     if !arithmetic.told {
         let message = "self-test: it does not tell numbers that are not finite by their bits";
         return Err(context.error(message, REMEDY));
@@ -115,9 +116,9 @@ pub fn examine_gradient(adapter: &wgpu::Adapter, schedule: Schedule) -> Result<(
     if found.gradients.contains_key(schedule.name()) {
         return Ok(());
     }
-    let context = Context::open(adapter)?.with(found.kept(), None);
+    let context = fault::without(|| Context::open(adapter, Care::Usual))?.with(found.kept(), None);
     let name = context.name.clone();
-    let error = gradient_error(context, schedule)?;
+    let error = fault::without(|| gradient_error(context, schedule))?;
     if error > ALLOWED {
         let message = format!(
             "self-test: a gradient in the {} schedule is off by {error:.1e} of its largest entry, {ALLOWED:.0e} is allowed",
@@ -196,7 +197,7 @@ fn measure(context: &Context) -> Result<Arithmetic, DeviceError> {
     let mut pass = encoder.begin_compute_pass(&Default::default());
     kernel.dispatch(&mut pass, &group, 0, [count.div_ceil(64) as u32, 1, 1]);
     drop(pass);
-    context.queue.submit([encoder.finish()]);
+    context.submit(encoder)?;
     let words = context.download(&[(memory.get(Slot::Results), 0, count as u64)])?.remove(0);
     Ok(arithmetic::judge(&words.into_iter().map(f32::from_bits).collect::<Vec<f32>>()))
 }
@@ -230,7 +231,7 @@ fn gradient_error(context: Context, schedule: Schedule) -> Result<f64, DeviceErr
     let rows = trajectories.rows();
     let job = Job::new(&trajectories, &rows, &theta, &weights, &model.objective);
     let wanted = Wanted { weights: true, inputs: true };
-    let gpu = Gpu { engine: Engine::new(&model, context, Some(schedule), BUDGET)?, replaced: Vec::new() };
+    let gpu = Gpu::with(context, &model, Some(schedule.into()), BUDGET)?;
     let (found, expected) = (gpu.gradient(&job, wanted)?, Cpu::<f64>::new(&model, BUDGET).gradient(&job, wanted)?);
     Ok(difference(&found, &expected))
 }

@@ -98,7 +98,7 @@ impl<'a> Lowerer<'a> {
                     return Err(self.unsupported("a store to this place is", "store to local variables only"));
                 };
                 self.charge(value.len() / 16)?;
-                self.store(&pointer, &value);
+                self.store(&pointer, &value)?;
             }
             Statement::Call { function, arguments, result } => {
                 let mut passed = Vec::with_capacity(arguments.len());

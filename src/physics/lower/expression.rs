@@ -57,7 +57,8 @@ impl<'a> Lowerer<'a> {
             Expression::Literal(literal) => data(vec![self.literal(*literal)?]),
             Expression::Constant(constant) => Ok(Value::Data(self.constant(*constant)?)),
             Expression::ZeroValue(ty) => Ok(Value::Data(self.zeros(&self.source.module.types[*ty].inner)?)),
-            Expression::Compose { components, .. } => {
+            Expression::Compose { ty, components } => {
+                self.check_width(self.layouts.width(*ty))?;
                 let mut parts = Vec::new();
                 for &component in components {
                     parts.extend_from_slice(&self.scalars(frame, component)?);
@@ -203,12 +204,21 @@ impl<'a> Lowerer<'a> {
         })
     }
 
+    /// Refuses values that are too large.
+    pub fn check_width(&self, width: usize) -> Result<(), Fault> {
+        match width > WIDTH_LIMIT {
+            true => Err(self
+                .fault(format!("this value is too large: more than {WIDTH_LIMIT} scalars"))
+                .help("use smaller arrays; cells of a grid are declared by [grid]")),
+            false => Ok(()),
+        }
+    }
+
     /// The zero value of a type.
     pub fn zeros(&mut self, inner: &TypeInner) -> Result<Scalars, Fault> {
         let width = self.layouts.width_of(inner);
-        if width > WIDTH_LIMIT {
-            return Err(self.fault(format!("this value is too large: more than {WIDTH_LIMIT} scalars")));
-        }
+        self.check_width(width)?;
+        self.charge(width / 16)?;
         let zero = self.graph.constant(0.0);
         Ok(vec![zero; width].into())
     }
@@ -245,7 +255,8 @@ impl<'a> Lowerer<'a> {
             Expression::Literal(literal) => scalars.push(self.literal(*literal)?),
             Expression::Constant(constant) => scalars.extend_from_slice(&self.constant(*constant)?),
             Expression::ZeroValue(ty) => scalars.extend_from_slice(&self.zeros(&module.types[*ty].inner)?),
-            Expression::Compose { components, .. } => {
+            Expression::Compose { ty, components } => {
+                self.check_width(self.layouts.width(*ty))?;
                 for &component in components {
                     self.global(component, scalars)?;
                 }

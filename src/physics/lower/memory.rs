@@ -88,12 +88,15 @@ impl Lowerer<'_> {
     }
 
     /// Writes through a pointer.
-    pub fn store(&mut self, pointer: &Pointer, value: &[NodeId]) {
+    pub fn store(&mut self, pointer: &Pointer, value: &[NodeId]) -> Result<(), Fault> {
+        // The whole variable is copied: other paths of the flow may still see the old one.
+        self.charge(self.memory[pointer.variable].len() / 16)?;
         let mut cells = self.memory[pointer.variable].to_vec();
         let flags = self.flags[pointer.variable].clone();
         let always = self.graph.boolean(true);
         self.scatter(&mut cells, flags.as_deref(), pointer.offset, &pointer.steps, always, value);
         self.memory[pointer.variable] = Rc::new(cells);
+        Ok(())
     }
 
     fn scatter(

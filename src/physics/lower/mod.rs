@@ -71,6 +71,7 @@ pub(super) fn lower(
     let mut inputs = 0;
     let mut arguments = Vec::new();
     for &width in &widths {
+        lowerer.check_width(width)?;
         arguments.push(Value::Data((inputs..inputs + width).map(|i| lowerer.graph.input(i)).collect()));
         inputs += width;
     }

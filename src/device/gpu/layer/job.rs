@@ -124,12 +124,9 @@ impl Layers {
         }
         let theta = seats.per_sample(theta, self.layout.sizes[1]);
         let start = seats.per_sample(start, self.layout.states());
-        Ok(Gradient {
-            evaluation: Evaluation { terms, sums, status, points: Vec::new() },
-            weights: gradient,
-            theta,
-            start,
-        })
+        let evaluation = Evaluation { terms, sums, status, points: Vec::new() };
+        let evaluation = evaluation.with_sums_checked(job);
+        Ok(Gradient { evaluation, weights: gradient, theta, start })
     }
 
     /// Where the derivatives by the initial state and by θ stand: place, numbers, cells.

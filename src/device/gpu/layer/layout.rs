@@ -13,8 +13,11 @@ use std::sync::Arc;
 /// Threads of a workgroup, in all kernels.
 pub const THREADS: usize = 64;
 
-/// Terms that a thread of a product adds up per round, and what filling the round's arrays takes it at most.
-const PRODUCT_ROUND: [usize; 2] = [8, 8 + 4 + 32];
+/// Terms that a product adds up per round: with the places of a convolution's taps fewer fit the workgroup's memory.
+const PRODUCT_DEPTH: [usize; 2] = [8, 4];
+
+/// Loop iterations of a thread that makes a vector of four numbers: its own, and one for each.
+pub const QUAD_ITERATIONS: usize = 5;
 
 /// The kernels; maps are printed, the others are written by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +148,8 @@ pub struct Layout {
     pub cells: usize,
     /// Columns of the grid, or 1.
     pub columns: usize,
+    /// Most cells that a convolution sees, or 1.
+    pub taps: usize,
     /// The scheme.
     pub tableau: Tableau,
     /// Steps per interval.
@@ -214,6 +219,7 @@ impl Layout {
             sees_targets: model.observe.ports.len() > ports::TARGET,
             cells,
             columns: model.grid.as_ref().map_or(1, |g| g.columns),
+            taps: model.grid.as_ref().map_or(1, |g| g.offsets().len()),
             tableau: tableau(model.spec.solver.method),
             substeps: model.spec.solver.substeps,
             interpolation: model.spec.model.inputs,
@@ -271,6 +277,11 @@ impl Layout {
         [&self.evolve, &self.evolve_kept, &self.observe].into_iter().chain(&self.encode)
     }
 
+    /// Terms that a product adds up per round.
+    pub fn product_depth(&self) -> usize {
+        PRODUCT_DEPTH[usize::from(self.taps > 1)]
+    }
+
     /// Number of kernels.
     pub fn kernel_count(&self) -> usize {
         KernelName::WRITTEN.len() + self.maps.len()
@@ -283,12 +294,14 @@ impl Layout {
 
     /// Loop iterations that a thread takes in one dispatch, at most; those of weight gradients are bounded by their plan.
     pub fn iterations(&self) -> usize {
-        let [round, each] = PRODUCT_ROUND;
+        let depth = self.product_depth();
         let terms = self.programs().flat_map(|p| p.linked.steps.iter().flatten()).map(|step| match step {
-            Step::Product { channels, padding, .. } => channels * if padding.is_some() { 9 } else { 1 },
+            Step::Product { channels, padding, .. } => channels * if padding.is_some() { self.taps } else { 1 },
             _ => 0,
         });
-        let products = terms.max().unwrap_or(0).div_ceil(round) * each;
+        // Of a round: itself, a quad of rows, at most `depth` quads of lanes, terms; before all rounds places, then writes.
+        let each = 1 + QUAD_ITERATIONS + depth * QUAD_ITERATIONS + depth;
+        let products = terms.max().unwrap_or(0).div_ceil(depth) * each + (self.taps + 4) * QUAD_ITERATIONS;
         // A workgroup per sample or channel looks at all numbers.
         products.max((self.states().max(self.outputs()) + self.parameters).div_ceil(THREADS))
     }
@@ -353,11 +366,13 @@ impl<'a> Writer<'a> {
                     u32::from(*field),
                     quads as u32,
                 ]);
-                let size = Size::Tiles { lanes, width: 256 / quads, blocks: rows.div_ceil(4 * quads) };
+                let size = Size::Tiles { lanes, width: 4 * THREADS / quads, blocks: rows.div_ceil(4 * quads) };
                 command(KernelName::Product, size, 2 * rows * channels * taps * lanes)
             }
             Step::Outer { weight, bias, padding, y, x, field } => {
                 let (taps, shape) = (self.taps(*padding), self.model.weights.shape(*weight));
+                // Few rows make flat blocks: 8 x 128, 16 x 64 or 32 x 32.
+                let quads = shape.rows.div_ceil(4).next_power_of_two().clamp(2, 8);
                 self.table.extend([
                     y.word(),
                     x.word(),
@@ -368,9 +383,10 @@ impl<'a> Writer<'a> {
                     taps as u32,
                     boundary(*padding),
                     u32::from(*field),
+                    quads as u32,
                 ]);
-                let columns = shape.columns + usize::from(bias.is_some());
-                let size = Size::Blocks(shape.rows.div_ceil(32) * columns.div_ceil(32));
+                let blocks = shape.rows.div_ceil(4 * quads) * shape.columns.div_ceil(4 * THREADS / quads);
+                let size = Size::Blocks(blocks);
                 command(KernelName::Outer, size, 2 * shape.len() * program.cells(*field))
             }
             Step::Stencil { stencil, transposed, x, output, width } => {

@@ -1,6 +1,9 @@
 //! Plans of the layer schedule: samples of a chunk and intervals of a segment, as pure functions of sizes and limits, and
 //! where the arena keeps what.
 
+use super::layout::QUAD_ITERATIONS;
+use crate::device::gpu::plan::part_of;
+
 /// Scalars per sample that decide a plan, and counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -27,6 +30,8 @@ pub struct Allowed {
     pub binding: usize,
     /// Activations, and states for the host: the budget of the device.
     pub frames: usize,
+    /// A batch takes at most this part of the memory that it would take otherwise: 1, or more after a breakdown.
+    pub parts: usize,
 }
 
 /// Chunks of samples, and segments of intervals whose frames, or states for the host, are held at a time.
@@ -69,9 +74,15 @@ impl Plan {
 /// Chooses chunks and segments: the whole horizon if enough lanes fit beside it, else as many samples as fit, and with
 /// them as many intervals.
 pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
+    let part =
+        |bytes: usize, whole: usize, least: usize| part_of(bytes, 4 * sizes.samples * whole, allowed.parts, 4 * least);
+    let least = (1..=sizes.horizon).map(|segment| sizes.arena(segment)).min().unwrap_or(0);
+    let binding = part(allowed.binding, sizes.arena(sizes.horizon), least);
+    let each = sizes.frames + sizes.trail;
+    let frames = part(allowed.frames, sizes.horizon * each, each);
     let fitting = |segment: usize| -> usize {
-        let by_binding = allowed.binding / 4 / sizes.arena(segment).max(1);
-        let by_budget = (allowed.frames / 4).checked_div(segment * (sizes.frames + sizes.trail)).unwrap_or(usize::MAX);
+        let by_binding = binding / 4 / sizes.arena(segment).max(1);
+        let by_budget = (frames / 4).checked_div(segment * (sizes.frames + sizes.trail)).unwrap_or(usize::MAX);
         by_binding.min(by_budget).min(sizes.samples)
     };
     let whole = fitting(sizes.horizon);
@@ -91,21 +102,24 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
         false => format!(
             "all that one interval of one trajectory keeps needs {} bytes, more than the limit \
              max_storage_buffer_binding_size = {} bytes",
-            4 * (1..=sizes.horizon).map(|s| sizes.arena(s)).min().unwrap_or(0),
+            4 * least,
             allowed.binding
         ),
     })
 }
 
+/// Lanes that a weight gradient takes into the workgroup's memory at a time.
+pub const OUTER_DEPTH: usize = 8;
+
 /// Partial sums of weight gradients for `lanes` lanes: enough workgroups to fill an adapter, at most 32 MiB of sums; but
 /// so many that no thread takes more loop iterations than `iterations`.
 pub fn partitions(lanes: usize, weights: usize, iterations: Option<usize>) -> usize {
-    const DEPTH: usize = 16;
-    const PER_ROUND: usize = 8 + 16 + 1;
-    let rounds = lanes.div_ceil(DEPTH);
+    // Of a round: itself, places of nine taps, a quad of rows, four of columns, lanes, lanes again for the bias.
+    const PER_ROUND: usize = 1 + 2 + 5 * QUAD_ITERATIONS + 2 * OUTER_DEPTH;
+    let rounds = lanes.div_ceil(OUTER_DEPTH);
     let memory = (32 << 20) / 4 / weights.max(1);
     let least = iterations.map_or(1, |most| (rounds * PER_ROUND).div_ceil(most));
-    rounds.div_ceil(32).min(memory).clamp(1, 512).max(least)
+    rounds.div_ceil(64).min(memory).clamp(1, 512).max(least)
 }
 
 #[cfg(test)]
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     const SIZES: Sizes = Sizes { samples: 40, horizon: 10, cells: 100, base: 2000, state: 200, frames: 8000, trail: 0 };
-    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20 };
+    const ALLOWED: Allowed = Allowed { binding: 128 << 20, frames: 128 << 20, parts: 1 };
 
     #[test]
     fn a_small_batch_is_held_whole() {
@@ -150,6 +164,6 @@ mod tests {
         assert_eq!(partitions(10, 100, None), 1);
         assert_eq!(partitions(1 << 20, 100, None), 512);
         let most = partitions(1 << 26, 100, Some(50_000));
-        assert!((1usize << 26).div_ceil(16).div_ceil(most) * 25 <= 50_000);
+        assert!((1usize << 26).div_ceil(OUTER_DEPTH).div_ceil(most) * 44 <= 50_000);
     }
 }

@@ -138,7 +138,8 @@ impl Layers {
             trail: if keep == Keep::Trail { layout.states() + layout.outputs() } else { 0 },
         };
         let binding = self.context.limits.max_storage_buffer_binding_size as usize;
-        let allowed = Allowed { binding, frames: self.budget.min(binding) };
+        let parts = self.context.care.parts();
+        let allowed = Allowed { binding, frames: self.budget.min(binding), parts };
         let plan = plan::plan(&sizes, &allowed).map_err(|message| {
             let remedy = "use shorter windows, fewer substeps, a smaller network or grid, or --device cpu";
             self.context.error(message, remedy)

@@ -146,8 +146,7 @@ impl<'a> Recording<'a> {
         if let Some(trace) = &self.layers.context.trace {
             trace.clear(self.memory.get(slot));
         }
-        self.layers.context.queue.submit([encoder.finish()]);
-        Ok(())
+        self.layers.context.submit(encoder).map(drop)
     }
 
     /// Submits what was recorded.
@@ -165,7 +164,7 @@ impl<'a> Recording<'a> {
             }
         }
         drop(pass);
-        self.flight.push(context, context.queue.submit([encoder.finish()]))?;
+        self.flight.push(context, context.submit(encoder)?)?;
         self.flops += std::mem::take(&mut self.pending);
         self.params.clear();
         self.dispatches.clear();

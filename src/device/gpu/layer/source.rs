@@ -1,6 +1,7 @@
 //! WGSL of the layer schedule: the kernels of `shaders/kernels/layer` with what they share, and printed maps.
 
 use super::layout::{KernelName, Layout, Map};
+use super::plan::OUTER_DEPTH;
 use crate::device::gpu::source::{self, FINITE, LINE_BUDGET, Source};
 use crate::graph::{library, wgsl};
 use crate::program::Over;
@@ -36,7 +37,13 @@ pub fn source(layout: &Layout, name: KernelName) -> Result<Source, String> {
         KernelName::Reduce => return Ok(source::gradient()),
         KernelName::Map(index) => return map(index, &layout.maps[index]),
     };
-    Ok(Source { name: entry.to_string(), text: [&[LAYER], parts].concat().join("\n") })
+    let depth = match name {
+        KernelName::Product => Some(layout.product_depth()),
+        KernelName::Outer => Some(OUTER_DEPTH),
+        _ => None,
+    };
+    let sizes = depth.map_or(String::new(), |d| format!("const TAPS = {}u;\nconst DEPTH = {d}u;\n", layout.taps));
+    Ok(Source { name: entry.to_string(), text: [&[sizes.as_str(), LAYER], parts].concat().join("\n") })
 }
 
 /// A map: a thread for every sample, cell or component.
