@@ -1,10 +1,14 @@
 //! The GPU device, on software adapters: the contract, agreement with the CPU device, bits that depend on nothing they
-//! should not, training that stays on the adapter, kernels in every backend's language, refusals.
+//! should not, training that stays on the adapter, kernels in every backend's language and in a browser, refusals.
 //!
 //! An adapter that is not installed fails these tests; what to install is told.
 
 #[path = "gpu/agreement.rs"]
 mod agreement;
+#[path = "gpu/browser.rs"]
+mod browser;
+#[path = "gpu/budget.rs"]
+mod budget;
 #[path = "gpu/command.rs"]
 mod command;
 mod common;
@@ -22,14 +26,22 @@ mod invariants;
 mod layers;
 #[path = "gpu/populations.rs"]
 mod populations;
+#[path = "gpu/portability.rs"]
+mod portability;
+#[path = "gpu/precision.rs"]
+mod precision;
 #[path = "gpu/regularizers.rs"]
 mod regularizers;
+#[path = "gpu/self_test.rs"]
+mod self_test;
 #[path = "gpu/training.rs"]
 mod training;
 #[path = "gpu/translate.rs"]
 mod translate;
 #[path = "gpu/tuning.rs"]
 mod tuning;
+#[path = "gpu/workloads.rs"]
+mod workloads;
 
 use common::Tolerance;
 use greybox::device::gpu::{Gpu, Schedule};

@@ -4,6 +4,7 @@ use crate::device::{self, DEFAULT_BUDGET, Device, DeviceError, Precision, Reques
 use crate::model::Model;
 use clap::{Args, ValueEnum};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Arithmetic of the CPU device.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -80,19 +81,28 @@ impl DeviceArguments {
 
     /// Opens the device with a model, for what is soon done.
     pub fn open(&self, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
-        self.open_tuned(model, &gpu::Tuning::default())
+        self.open_request(model, gpu::Tuning::default(), None)
+    }
+
+    /// Opens the device, an adapter, with a trace of what it is asked to do.
+    pub fn open_traced(&self, model: &Model, trace: Option<Arc<gpu::Trace>>) -> Result<Box<dyn Device>, DeviceError> {
+        self.open_request(model, gpu::Tuning::default(), trace)
     }
 
     /// Opens the device with a model; how an adapter finds its schedule is told.
     pub fn open_tuned(&self, model: &Model, tuning: &gpu::Tuning) -> Result<Box<dyn Device>, DeviceError> {
-        let request = Request {
-            name: self.device.clone(),
-            precision: self.precision(),
-            schedule: self.schedule.into(),
-            tuning: tuning.clone(),
-            budget: self.budget(),
-        };
-        device::open(&request, model)
+        self.open_request(model, tuning.clone(), None)
+    }
+
+    fn open_request(
+        &self,
+        model: &Model,
+        tuning: gpu::Tuning,
+        trace: Option<Arc<gpu::Trace>>,
+    ) -> Result<Box<dyn Device>, DeviceError> {
+        let (name, precision) = (self.device.clone(), self.precision());
+        let (schedule, budget) = (self.schedule.into(), self.budget());
+        device::open(&Request { name, precision, schedule, tuning, budget, trace }, model)
     }
 }
 

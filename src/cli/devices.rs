@@ -29,6 +29,10 @@ struct AdapterLine<'a> {
     #[serde(flatten)]
     adapter: &'a gpu::Adapter,
     runs: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_test: Option<&'a gpu::SelfTest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
 }
 
 /// What an adapter can run.
@@ -53,8 +57,10 @@ pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
     let adapters = gpu::adapters();
     if arguments.json {
         println!("{}", serde_json::to_string(&own)?);
-        for adapter in &adapters {
-            println!("{}", serde_json::to_string(&AdapterLine { adapter, runs: runs(adapter) })?);
+        for (index, adapter) in adapters.iter().enumerate() {
+            let found = gpu::self_test(&index.to_string());
+            let (self_test, refused) = (found.as_ref().ok(), found.as_ref().err().map(|error| error.to_string()));
+            println!("{}", serde_json::to_string(&AdapterLine { adapter, runs: runs(adapter), self_test, refused })?);
         }
         return Ok(());
     }
@@ -77,9 +83,43 @@ pub fn run(arguments: &DevicesArguments) -> Result<(), Failure> {
             if a.features.is_empty() { "none".into() } else { a.features.join(", ") }
         );
         println!("  runs                  {}", runs(a));
+        match gpu::self_test(&index.to_string()) {
+            Ok(found) => print(&found),
+            Err(error) => println!("  refused               {error}"),
+        }
     }
     if adapters.is_empty() {
         println!("\nno graphics adapter was found");
     }
     Ok(())
+}
+
+/// What the self-test found.
+fn print(found: &gpu::SelfTest) {
+    let arithmetic = &found.arithmetic;
+    for builtin in &arithmetic.builtins {
+        let error = match builtin.builtin.is_finite() {
+            true => format!("off by {:.1e}", builtin.builtin),
+            false => "wrong for arguments out of range".to_string(),
+        };
+        let used = match builtin.builtin > gpu::ACCURATE {
+            true => format!("; replaced, off by {:.1e}", builtin.library),
+            false => "; used as it is".to_string(),
+        };
+        println!("  {:<21} {error}{used}", builtin.name);
+    }
+    let operators =
+        [("division", arithmetic.division), ("sqrt", arithmetic.sqrt), ("inverseSqrt", arithmetic.inverse_sqrt)];
+    for (name, error) in operators {
+        println!("  {name:<21} off by {error:.1e}");
+    }
+    println!("  {:<21} {}", "fma", if arithmetic.fused { "rounds once" } else { "rounds twice" });
+    let overflow = if arithmetic.overflows { "yields infinities" } else { "is not seen in products" };
+    println!("  {:<21} {overflow}", "overflow");
+    for (schedule, error) in &found.gradients {
+        println!("  {:<21} off by {error:.1e}, schedule {schedule}", "gradient");
+    }
+    for note in found.notes() {
+        println!("  {:<21} {note}", "note");
+    }
 }

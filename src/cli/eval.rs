@@ -4,12 +4,13 @@ use super::Failure;
 use super::device::DeviceArguments;
 use crate::data::DataError;
 use crate::data::npz::{Array, Arrays, Dim, Element, write_npz};
-use crate::device::{self, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures};
+use crate::device::{self, Job, Precision, Rollout, Start, Trajectories, Wanted, describe_failures, gpu};
 use crate::model::{Model, load_weights};
 use crate::study::{Stability, Study};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Run given inputs through a model: states, predictions, objective and, with --grad, its derivatives.
 #[derive(Args)]
@@ -39,6 +40,12 @@ pub struct EvalArguments {
     steps: Option<usize>,
     #[command(flatten)]
     device: DeviceArguments,
+    /// Write down what the adapter is asked to do and what it answers, for tools/browser to repeat.
+    #[arg(long, value_name = "FOLDER")]
+    trace: Option<PathBuf>,
+    /// Take what is read back from this file, which another adapter answered to the trace of the same command.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -49,7 +56,15 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
     if let Some(warning) = stability.and_then(|s| s.warning(&model, "solver")) {
         tracing::warn!("{warning}");
     }
-    let device = arguments.device.open(&model)?;
+    let trace = match (&arguments.answers, &arguments.trace) {
+        (Some(path), _) => {
+            let trace = gpu::Trace::with_answers(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Some(Arc::new(trace))
+        }
+        (None, Some(_)) => Some(Arc::default()),
+        (None, None) => None,
+    };
+    let device = arguments.device.open_traced(&model, trace.clone())?;
     if device.description().starts_with("gpu") {
         // Which of several adapters it is, and whether it is a software one.
         eprintln!("device: {}", device.description());
@@ -81,6 +96,9 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
         true => Some(device.gradient(&job, Wanted { weights: true, inputs: true })?),
         false => None,
     };
+    if let (Some(trace), Some(folder)) = (trace, &arguments.trace) {
+        trace.save(folder).with_context(|| format!("cannot write a trace to {}", folder.display()))?;
+    }
     let status = gradient.as_ref().map_or(&rollout.evaluation.status, |g| &g.evaluation.status).clone();
     let mut out = outputs(&model, &job, &rollout);
     if let Some(g) = gradient {

@@ -86,12 +86,15 @@ pub struct Request {
     pub tuning: gpu::Tuning,
     /// Memory for checkpoints and activations, in bytes.
     pub budget: usize,
+    /// Where everything that an adapter is asked to do is written down; other devices refuse.
+    pub trace: Option<Arc<gpu::Trace>>,
 }
 
 impl Request {
     /// A device by name, with defaults for the rest.
     pub fn new(name: &str, precision: Precision) -> Request {
-        Request { name: name.into(), precision, schedule: None, tuning: gpu::Tuning::default(), budget: DEFAULT_BUDGET }
+        let (name, tuning) = (name.into(), gpu::Tuning::default());
+        Request { name, precision, schedule: None, tuning, budget: DEFAULT_BUDGET, trace: None }
     }
 }
 
@@ -109,6 +112,12 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
         message: message.into(),
         remedy: remedy.into(),
     };
+    if request.trace.is_some() && matches!(request.name.as_str(), "cpu" | "auto") {
+        return Err(unavailable(
+            "a trace tells what an adapter was asked to do",
+            "use --device gpu, or an adapter's name",
+        ));
+    }
     match (request.name.as_str(), request.precision) {
         ("cpu", _) | ("auto", Precision::F64) => match request.schedule {
             Some(_) => Err(unavailable("schedules are a matter of adapters", "remove --schedule, or use --device gpu")),
@@ -139,7 +148,7 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
 /// An adapter that is opened anew when it breaks down.
 fn recovering(name: &str, request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
     let budget = request.budget;
-    let first = gpu::Gpu::open_tuned(name, model, request.schedule, budget, &request.tuning)?;
+    let first = gpu::Gpu::open_tuned(name, model, request.schedule, budget, &request.tuning, request.trace.clone())?;
     let (adapter, chosen) = (first.adapter().to_string(), first.chosen());
     // An index tells apart what has the same name.
     let again = if name.parse::<usize>().is_ok() { name.to_string() } else { adapter.clone() };

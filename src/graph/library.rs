@@ -29,6 +29,17 @@ pub fn library(text: &str) -> String {
     texts.join("\n")
 }
 
+/// A text whose functions of the library for these builtins call the builtins themselves: `fn safe_sin` returns `sin(x)`.
+pub fn with_builtins(text: &str, builtins: &[String]) -> String {
+    builtins.iter().fold(text.to_string(), |text, builtin| match FUNCTIONS.get(format!("safe_{builtin}").as_str()) {
+        Some(function) => {
+            let body = format!("fn safe_{builtin}(x: f32) -> f32 {{\n    return {builtin}(x);\n}}\n");
+            text.replace(function, &body)
+        }
+        None => text,
+    })
+}
+
 /// Adds what `text` calls and `chosen` lacks, depth first.
 fn choose(text: &str, chosen: &mut Vec<&'static str>) {
     for name in calls(text) {

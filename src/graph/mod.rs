@@ -22,7 +22,7 @@ pub use batch::{Below, CHUNK, Memory, Place, Rectifier, Tape};
 pub use build::{Graph, Node, NodeId};
 pub use function::Function;
 pub use jvp::jvp;
-pub use library::library;
+pub use library::{library, with_builtins};
 pub use op::Op;
 pub use real::Real;
 pub use vector::Vector;

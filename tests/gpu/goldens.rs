@@ -5,50 +5,73 @@ use super::{SCHEDULES, greybox, lavapipe, swiftshader};
 use crate::common::{Tolerance, compare};
 use greybox::data::npz::Arrays;
 use greybox::device::gpu::Schedule;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-const CASES: [&str; 6] = ["pendulum", "lotka_volterra", "hamiltonian", "driven_oscillator", "held_input", "queue_map"];
+pub const CASES: [&str; 6] =
+    ["pendulum", "lotka_volterra", "hamiltonian", "driven_oscillator", "held_input", "queue_map"];
 
-const GRIDS: [&str; 3] = ["reaction_diffusion", "advection", "grid_mixed"];
+pub const GRIDS: [&str; 3] = ["reaction_diffusion", "advection", "grid_mixed"];
+
+/// Evaluates a golden with derivatives on an adapter, with further arguments; the worst error relative to the largest entry
+/// of an array, or what is wrong.
+pub fn evaluate(
+    case: &str,
+    adapter: &str,
+    vulkan: &Path,
+    schedule: Schedule,
+    further: &[&OsStr],
+) -> Result<f64, String> {
+    let at = |name: &str| golden(case).join(name);
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let out = folder.path().join("out.npz");
+    let mut command = greybox(vulkan);
+    command.arg("eval").arg(at("model.toml")).arg("--weights").arg(at("weights.safetensors"));
+    command.arg("--input").arg(at("in.npz")).arg("--output").arg(&out).arg("--grad");
+    command.args(["--device", adapter, "--schedule", schedule.name()]).args(further);
+    let output = command.output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        return Err(format!("{}\n{}", String::from_utf8_lossy(&output.stderr), super::INSTALL));
+    }
+    let expected = Arrays::read(&at("expected.npz")).map_err(|e| e.to_string())?;
+    let found = Arrays::read(&out).map_err(|e| e.to_string())?;
+    let mut wrong = Vec::new();
+    let mut worst = 0.0f64;
+    for (array, expected) in expected.iter() {
+        let Some(found) = found.get(array).filter(|found| found.shape == expected.shape) else {
+            wrong.push(format!("{array} is not written, or of another shape"));
+            continue;
+        };
+        let tolerance = Tolerance { relative: 2e-4, absolute: 0.0 };
+        wrong.extend(compare(array, &found.values, &expected.values, tolerance).err());
+        let largest = expected.values.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        let pairs = found.values.iter().zip(&expected.values);
+        worst = pairs.fold(worst, |m, (f, e)| m.max((f - e).abs() / largest));
+    }
+    if expected.iter().count() < 8 {
+        wrong.push("too few arrays are expected".into());
+    }
+    if found.get("status").is_none_or(|status| status.values.iter().any(|s| *s != 0.0)) {
+        wrong.push("not all trajectories are well".into());
+    }
+    if wrong.is_empty() { Ok(worst) } else { Err(wrong.join("\n")) }
+}
+
+/// The folder of a golden.
+pub fn golden(case: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(case)
+}
 
 /// Evaluates cases in some schedules and says all that is wrong.
 fn check(adapter: &str, vulkan: &Path, cases: &[&str], schedules: &[Schedule]) {
-    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out.npz");
     let mut wrong = Vec::new();
     for case in cases {
-        let at = |name: &str| goldens.join(case).join(name);
-        let expected = Arrays::read(&at("expected.npz")).unwrap_or_else(|e| panic!("{e}"));
         for schedule in schedules {
             let label = format!("{case} on {adapter}, {}", schedule.name());
-            let _ = std::fs::remove_file(&out);
-            let mut command = greybox(vulkan);
-            command.arg("eval").arg(at("model.toml")).arg("--weights").arg(at("weights.safetensors"));
-            command.arg("--input").arg(at("in.npz")).arg("--output").arg(&out).arg("--grad");
-            command.args(["--device", adapter, "--schedule", schedule.name()]);
-            let output = command.output().unwrap();
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{label}: {errors}\n{}", super::INSTALL);
-            let found = Arrays::read(&out).unwrap_or_else(|e| panic!("{e}"));
-            let mut worst = 0.0f64;
-            for (array, expected) in expected.iter() {
-                let name = format!("{label}: {array}");
-                let Some(found) = found.get(array) else {
-                    wrong.push(format!("{name} is not written"));
-                    continue;
-                };
-                assert_eq!(found.shape, expected.shape, "{name}");
-                let tolerance = Tolerance { relative: 2e-4, absolute: 0.0 };
-                wrong.extend(compare(&name, &found.values, &expected.values, tolerance).err());
-                let largest = expected.values.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
-                let pairs = found.values.iter().zip(&expected.values);
-                worst = pairs.fold(worst, |m, (f, e)| m.max((f - e).abs() / largest));
+            match evaluate(case, adapter, vulkan, *schedule, &[]) {
+                Ok(worst) => println!("{label}: worst relative error {worst:.1e}"),
+                Err(message) => wrong.push(format!("{label}: {message}")),
             }
-            println!("{label}: worst relative error {worst:.1e} of {} arrays", expected.iter().count());
-            assert!(expected.iter().count() >= 8, "{case}: too few arrays");
-            let status = &found.get("status").expect("a status").values;
-            assert!(status.iter().all(|s| *s == 0.0), "{label}: {status:?}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -93,7 +116,7 @@ fn any_model_layer_by_layer() {
 /// Without Vulkan, `gpu` is GL.
 #[test]
 fn gl_serves_where_it_is_alone() {
-    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pendulum");
+    let goldens = golden("pendulum");
     let out = tempfile::tempdir().unwrap();
     let mut command = greybox(&PathBuf::from("/nonexistent"));
     command.current_dir(&goldens).args(["eval", "model.toml", "--weights", "weights.safetensors", "--input", "in.npz"]);

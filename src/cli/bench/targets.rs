@@ -101,7 +101,7 @@ impl Target {
     pub fn open(&self, model: &Model, samples: usize) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision, schedule) = (self.name.clone(), self.precision, self.schedule);
         let tuning = gpu::Tuning { measure: true, samples, record: None };
-        device::open(&Request { name, precision, schedule, tuning, budget: self.budget }, model)
+        device::open(&Request { name, precision, schedule, tuning, budget: self.budget, trace: None }, model)
     }
 
     /// The precision of what runs on it.

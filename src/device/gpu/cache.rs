@@ -1,4 +1,4 @@
-//! Compiled pipelines kept on disk between runs, where the backend can do that (Vulkan).
+//! What is kept on disk between runs: compiled pipelines, where the backend can do that (Vulkan), and findings about adapters.
 //!
 //! The folder is `$GREYBOX_CACHE`, or `greybox` in `$XDG_CACHE_HOME` or `~/.cache`; without any of them nothing is kept. A
 //! file that cannot be read or written costs a compilation, never a run.
@@ -49,7 +49,7 @@ pub fn replace(path: &Path, data: &[u8]) -> Result<(), WriteError> {
     write(path, data)
 }
 
-/// The folder of the cache.
+/// Where findings about adapters are kept.
 pub fn folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("GREYBOX_CACHE")

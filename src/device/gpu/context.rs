@@ -3,6 +3,7 @@
 use super::adapters::{driver, wait};
 use super::cache::DiskCache;
 use super::stamps::Stamps;
+use super::trace::Trace;
 use crate::device::{Breakdown, Care, DeviceError};
 use crate::store::fault::{self, Point};
 use std::sync::{Arc, Mutex};
@@ -31,6 +32,10 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Pipelines kept between runs.
     pub cache: Option<DiskCache>,
+    /// Builtins that are accurate here, so that kernels call them and not the library.
+    pub builtins: Vec<String>,
+    /// Where everything asked of it is written down.
+    pub trace: Option<Arc<Trace>>,
     /// How carefully it works.
     pub care: Care,
     /// Submissions that no download has accounted for.
@@ -104,7 +109,26 @@ impl Context {
         let iterations = info.name.to_lowercase().contains("llvmpipe").then_some(50_000);
         let cache = DiskCache::open(&device, &info);
         let stamps = Mutex::new(Stamps::new(&device, &queue));
-        Ok(Context { device, queue, name, driver, software, iterations, limits, cache, care, stamps, broken })
+        Ok(Context {
+            device,
+            queue,
+            name,
+            driver,
+            software,
+            iterations,
+            limits,
+            cache,
+            builtins: Vec::new(),
+            trace: None,
+            care,
+            stamps,
+            broken,
+        })
+    }
+
+    /// The same with builtins that kernels may call, and a trace.
+    pub fn with(self, builtins: Vec<String>, trace: Option<Arc<Trace>>) -> Context {
+        Context { builtins, trace, ..self }
     }
 
     /// How long a submission should take.
@@ -164,13 +188,25 @@ impl Context {
             return Err(self.breakdown(Breakdown::OutOfMemory, format!("{what} need {size} bytes: a fault on purpose")));
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
-        self.scoped(what, || self.device.create_buffer(&descriptor))
+        let buffer = self.scoped(what, || self.device.create_buffer(&descriptor))?;
+        if let Some(trace) = self.trace.as_ref().filter(|_| !usage.contains(wgpu::BufferUsages::MAP_READ)) {
+            trace.buffer(&buffer, what);
+        }
+        Ok(buffer)
     }
 
     /// A storage buffer that can be written from and read by the host.
     pub fn storage(&self, what: &str, bytes: u64, remedy: &str) -> Result<wgpu::Buffer, DeviceError> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         self.buffer(what, bytes, usage, remedy)
+    }
+
+    /// Writes to a buffer, from an offset in bytes, before what is submitted next.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, content: &[u8]) {
+        if let Some(trace) = &self.trace {
+            trace.write(buffer, offset, content);
+        }
+        self.queue.write_buffer(buffer, offset, content);
     }
 }
 

@@ -54,7 +54,7 @@ impl Fused {
                 *to = (position * self.layout.packed / 4) as u32;
             }
         }
-        self.context.queue.write_buffer(memory.get(Slot::Batch), 0, bytemuck::cast_slice(&batch));
+        self.context.write(memory.get(Slot::Batch), 0, bytemuck::cast_slice(&batch));
         Ok(())
     }
 
@@ -233,5 +233,5 @@ pub fn member_gradients(job: &Job, seats: &Seats, words: &[u32]) -> Vec<f64> {
 pub fn write_seeds(context: &Context, memory: &Memory, width: usize, seeds: &[Seeds]) {
     let numbers = seeds.iter().flat_map(|s| std::iter::once(s.squared_error).chain(s.observables).take(width));
     let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
-    context.queue.write_buffer(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
+    context.write(memory.get(Slot::Seeds), 0, bytemuck::cast_slice(&numbers));
 }

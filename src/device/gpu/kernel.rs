@@ -4,8 +4,11 @@ use super::cache::DiskCache;
 use super::context::{Context, PARAMS_STRIDE};
 use super::memory::{Memory, Slot};
 use super::source::Source;
+use super::trace::Trace;
 use crate::device::DeviceError;
+use crate::graph::with_builtins;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A compiled kernel.
@@ -15,6 +18,7 @@ pub struct Kernel {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     bindings: Vec<u32>,
+    trace: Option<Arc<Trace>>,
 }
 
 /// What a text binds: (binding, buffer kind), of the globals that its entry point uses.
@@ -45,9 +49,10 @@ impl Kernel {
     /// Compiles a kernel. A refused text is kept in a file that the error names.
     pub fn new(context: &Context, source: &Source) -> Result<Kernel, DeviceError> {
         let start = Instant::now();
+        let text = with_builtins(&source.text, &context.builtins);
         let refused = |message: String| {
             let path = std::env::temp_dir().join(format!("greybox-{}.wgsl", source.name));
-            let kept = match std::fs::write(&path, &source.text) {
+            let kept = match std::fs::write(&path, &text) {
                 Ok(()) => format!("its text is kept in {}", path.display()),
                 Err(reason) => format!("its text could not be kept in {}: {reason}", path.display()),
             };
@@ -81,7 +86,7 @@ impl Kernel {
                 .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
+                source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
             });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(name),
@@ -106,13 +111,17 @@ impl Kernel {
             DeviceError::Failed { message, .. } => refused(message),
             other => other,
         })?;
+        let trace = context.trace.clone();
+        if let Some(trace) = &trace {
+            trace.kernel(&pipeline, name, &text, &reflected);
+        }
         let bindings = reflected.into_iter().map(|(binding, _)| binding).collect();
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         tracing::debug!(kernel = name, milliseconds, "compiled");
         if let Some(cache) = &context.cache {
             cache.save();
         }
-        Ok(Kernel { name: source.name.clone(), pipeline, layout, bindings })
+        Ok(Kernel { name: source.name.clone(), pipeline, layout, bindings, trace })
     }
 
     /// Binds the parameters, and buffers by the numbers of their bindings from 1; those that the kernel does not use are
@@ -134,17 +143,25 @@ impl Kernel {
             })
             .collect();
         let layout = &self.layout;
-        context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let group = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(&self.name),
             layout,
             entries: &entries,
-        })
+        });
+        if let Some(trace) = &self.trace {
+            trace.group(&group, &self.pipeline, &entries);
+        }
+        group
     }
 
     /// Records a dispatch with the parameters at a position of the params buffer.
     pub fn dispatch(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, params: usize, size: [u32; 3]) {
+        let offset = (params as u64 * PARAMS_STRIDE) as u32;
+        if let Some(trace) = &self.trace {
+            trace.dispatch(&self.pipeline, group, offset, size);
+        }
         pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, group, &[(params as u64 * PARAMS_STRIDE) as u32]);
+        pass.set_bind_group(0, group, &[offset]);
         pass.dispatch_workgroups(size[0], size[1], size[2]);
     }
 }

@@ -85,7 +85,7 @@ impl Memory {
     pub fn write(&mut self, context: &Context, slot: Slot, content: &[u8]) -> Result<(), DeviceError> {
         self.reserve(context, slot, content.len())?;
         if !content.is_empty() {
-            context.queue.write_buffer(self.get(slot), 0, content);
+            context.write(self.get(slot), 0, content);
         }
         Ok(())
     }

@@ -2,10 +2,12 @@
 //!
 //! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
 //! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `transfer`,
-//! `stamps`, `kernel`, `memory` and `cache` talk to wgpu; `rollout` plans a batch and records its passes, `recording` submits them; `job` answers
-//! the device's calls, `descent` keeps training on the adapter.
+//! `stamps`, `kernel`, `memory` and `cache` talk to wgpu, `trace` writes down what they say; `self_test` measures an adapter
+//! before it is trusted, `arithmetic` says by what; `rollout` plans a batch and records its passes, `recording` submits
+//! them; `job` answers the device's calls, `descent` keeps training on the adapter.
 
 mod adapters;
+mod arithmetic;
 mod cache;
 mod choice;
 mod chosen;
@@ -23,16 +25,21 @@ mod plan;
 mod recording;
 mod rollout;
 mod seats;
+mod self_test;
 mod source;
 mod stamps;
 mod table;
+mod trace;
 mod transfer;
 mod tuning;
 
 pub use adapters::{Adapter, adapters, has_hardware};
+pub use arithmetic::{ACCURATE, Arithmetic, Builtin};
 pub use chosen::Chosen;
 pub use peak::{PeakKind, PeakMeter};
+pub use self_test::{SelfTest, self_test};
 pub use source::{Schedule, Source};
+pub use trace::Trace;
 pub use tuning::Tuning;
 
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
@@ -51,6 +58,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub struct Gpu {
     engine: Engine,
     chosen: Chosen,
+    /// Builtins that are coarse here, whose place functions of the library take.
+    replaced: Vec<String>,
 }
 
 /// How the model runs: whole segments fused in one kernel, or operation by operation.
@@ -102,19 +111,21 @@ impl Gpu {
     /// Opens an adapter by name with a model: `gpu` for the best, its index in `greybox devices`, or a part of its name or
     /// backend. `budget` limits activations, in bytes. Without a schedule the widths of the networks choose.
     pub fn open(name: &str, model: &Model, schedule: Option<Schedule>, budget: usize) -> Result<Gpu, DeviceError> {
-        Gpu::open_tuned(name, model, schedule, budget, &Tuning::default())
+        Gpu::open_tuned(name, model, schedule, budget, &Tuning::default(), None)
     }
 
-    /// The same, where without a schedule measurements may choose.
+    /// The same, where without a schedule measurements may choose. What the adapter is asked to do is written down in the
+    /// trace, if there is one; then no builtin is kept that the library has a function for.
     pub fn open_tuned(
         name: &str,
         model: &Model,
         schedule: Option<Schedule>,
         budget: usize,
         tuning: &Tuning,
+        trace: Option<Arc<Trace>>,
     ) -> Result<Gpu, DeviceError> {
         let adapter = adapters::choose(name)?;
-        let on = |choice| Gpu::on(&adapter, Care::Usual, model, choice, budget);
+        let on = |choice| Gpu::on(&adapter, Care::Usual, model, choice, budget, trace.clone());
         tuning.open(model, schedule, &adapter.get_info(), &on)
     }
 
@@ -126,7 +137,7 @@ impl Gpu {
         budget: usize,
         chosen: &Chosen,
     ) -> Result<Gpu, DeviceError> {
-        let gpu = Gpu::on(&adapters::choose(name)?, care, model, Some(chosen.choice), budget)?;
+        let gpu = Gpu::on(&adapters::choose(name)?, care, model, Some(chosen.choice), budget, None)?;
         Ok(gpu.because(chosen.reason.clone()))
     }
 
@@ -137,8 +148,20 @@ impl Gpu {
         model: &Model,
         wanted: Option<Choice>,
         budget: usize,
+        trace: Option<Arc<Trace>>,
     ) -> Result<Gpu, DeviceError> {
-        let context = Context::open(adapter, care)?;
+        let found = self_test::examine(adapter)?;
+        // Who repeats a trace has builtins of other accuracy.
+        let (kept, replaced) =
+            if trace.is_some() { (Vec::new(), found.all()) } else { (found.kept(), found.replaced()) };
+        let context = Context::open(adapter, care)?.with(kept, trace);
+        let gpu = Gpu { replaced, ..Gpu::with(context, model, wanted, budget)? };
+        self_test::examine_gradient(adapter, gpu.chosen.choice.schedule)?;
+        Ok(gpu)
+    }
+
+    /// The device in an opened adapter.
+    fn with(context: Context, model: &Model, wanted: Option<Choice>, budget: usize) -> Result<Gpu, DeviceError> {
         if let Some(what) = unsupported(model) {
             return Err(context.error(format!("{what} run on the CPU only"), CPU_ONLY));
         }
@@ -149,7 +172,7 @@ impl Gpu {
             LaidOut::Layer => Engine::Layers(Box::new(Layers::new(model, context, budget)?)),
             LaidOut::Fused(fused) => Engine::Fused(Arc::new(Fused::new(model, context, *fused, budget)?)),
         };
-        Ok(Gpu { engine, chosen: Chosen { choice, reason: reason.into() } })
+        Ok(Gpu { engine, replaced: Vec::new(), chosen: Chosen { choice, reason: reason.into() } })
     }
 
     /// The same with another reason of the choice.
@@ -302,8 +325,12 @@ fn summary(layout: &Layout, schedule: Schedule, shapes: [Shape; 2]) -> String {
 impl Device for Gpu {
     fn description(&self) -> String {
         let software = if self.is_software() { ", a software adapter" } else { "" };
+        let safe = match self.replaced.is_empty() {
+            true => String::new(),
+            false => format!(", safe {}", self.replaced.join(", ")),
+        };
         let Chosen { choice, reason } = &self.chosen;
-        format!("gpu f32, {}{software}, schedule {choice} ({reason})", self.context().name)
+        format!("gpu f32, {}{software}{safe}, schedule {choice} ({reason})", self.context().name)
     }
 
     fn driver(&self) -> Option<&str> {

@@ -54,7 +54,7 @@ pub struct Source {
 /// Lines of a kernel above which drivers would compile for minutes.
 pub const LINE_BUDGET: usize = 25_000;
 
-const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
+pub const PARAMS: &str = include_str!("../../../shaders/lib/params.wgsl");
 pub const FINITE: &str = include_str!("../../../shaders/lib/finite.wgsl");
 const RANDOM: &str = include_str!("../../../shaders/lib/random.wgsl");
 const MEMORY: &str = include_str!("../../../shaders/kernels/memory.wgsl");

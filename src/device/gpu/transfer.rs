@@ -90,12 +90,17 @@ impl Context {
             return Err(self.breakdown(Breakdown::Lost, format!("results cannot be read: {reason}")));
         }
         let view = staging.get_mapped_range(..).map_err(|e| self.breakdown(Breakdown::Lost, e.to_string()))?;
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..(bytes / 4 * 4) as usize]);
+        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..(bytes / 4 * 4) as usize]);
         drop(view);
-        let (mut rest, found) = words.split_at((total / 4) as usize);
+        let (results, found) = words.split_at_mut((total / 4) as usize);
         if let Some(message) = expected.missing(found) {
             return Err(self.breakdown(Breakdown::Undone, message));
         }
+        if let Some(trace) = self.trace.as_ref().filter(|_| !ranges.is_empty()) {
+            let remedy = "let them come from a trace of this very command";
+            trace.download(ranges, results).map_err(|message| self.error(message, remedy))?;
+        }
+        let mut rest: &[u32] = results;
         let mut parts = Vec::with_capacity(ranges.len());
         for (_, _, words) in ranges {
             let (part, tail) = rest.split_at(*words as usize);

@@ -143,6 +143,9 @@ impl<'a> Recording<'a> {
         self.submit()?;
         let mut encoder = self.layers.context.device.create_command_encoder(&Default::default());
         encoder.clear_buffer(self.memory.get(slot), 0, None);
+        if let Some(trace) = &self.layers.context.trace {
+            trace.clear(self.memory.get(slot));
+        }
         self.layers.context.submit(encoder).map(drop)
     }
 
@@ -152,7 +155,7 @@ impl<'a> Recording<'a> {
             return Ok(());
         }
         let context = &self.layers.context;
-        context.queue.write_buffer(self.memory.get(Slot::Params), 0, &self.params);
+        context.write(self.memory.get(Slot::Params), 0, &self.params);
         let mut encoder = context.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for (position, (name, size)) in self.dispatches.iter().enumerate() {
