@@ -120,6 +120,7 @@ impl SimulateConfig {
                 return refuse(key, problem, &remedy);
             }
         }
+        self.check_size(1)?;
         // Only the rows of a static truth have drawn inputs.
         match self.is_static() {
             true if self.steps > 0 || self.dt != 0.0 || !self.initial.is_empty() => {

@@ -104,7 +104,7 @@ impl Checkpoint {
         };
         let (weights, theta) = (self.weights.values.len(), self.theta.len());
         let members = self.members.len();
-        if members == 0 || weights % members != 0 || theta % members != 0 {
+        if members == 0 || !weights.is_multiple_of(members) || !theta.is_multiple_of(members) {
             return Some(format!("{weights} weights and {theta} parameters of {members} members"));
         }
         if let Some((best, _)) = self.members.iter().filter_map(|m| m.best).find(|(best, _)| *best > self.epoch) {

@@ -47,7 +47,8 @@ fn sound_inputs_are_used() {
     for study in ["toy", "lotka-volterra"] {
         ok("study", format!("# {study}\n{}", example(&format!("examples/{study}/study.toml"))).as_bytes());
     }
-    ok("csv", b"t,a,y,u,e\n0,1,2,3,1\n1,2,3,4,0\n2,3,4,5,0\n");
+    let rows: String = (0..24).map(|i| format!("{i},{i}.5,0.{i},3,{}\n", u8::from(i == 0))).collect();
+    ok("csv", format!("t,a,y,u,e\n{rows}").as_bytes());
     train(folder.path(), &training()).unwrap();
     let checkpoint = std::fs::read(folder.path().join("input.safetensors")).unwrap();
     ok("checkpoint", &checkpoint);
