@@ -13,6 +13,9 @@ const MOST_AXES: usize = 4;
 /// Points of a landscape: its files stay below 100 GB, 8 bytes for each of about ten quantities.
 const MOST_POINTS: usize = 1_000_000_000;
 
+/// Most points of an axis, whose values are held in memory.
+const MOST_ON_AXIS: usize = 10_000_000;
+
 impl Study {
     /// Refuses parameters that can neither be drawn nor taken as known, nor trained from a given value.
     pub fn require_boxes(&self, model: &Model) -> Result<(), StudyError> {
@@ -181,6 +184,9 @@ impl Study {
             let remedy =
                 "give at least 2, the ends of the box; leave a parameter out of landscape.axes to keep it fixed";
             return refused(format!("{few} on an axis"), remedy.into());
+        }
+        if let Some(many) = points.iter().find(|points| **points > MOST_ON_AXIS) {
+            return refused(format!("{many} on an axis are more than {MOST_ON_AXIS}"), "give fewer points".into());
         }
         let all = points.iter().try_fold(1usize, |all, points| all.checked_mul(*points));
         if all.is_none_or(|all| all > MOST_POINTS) {

@@ -140,7 +140,11 @@ fn the_schedule_is_chosen_by_the_widest_layer() {
         let request = Request { schedule: None, budget: BUDGET, ..Request::new("vulkan", Precision::F32) };
         let gpu = greybox::device::open(&request, &model).unwrap_or_else(|e| panic!("{e}\n{}", super::INSTALL));
         let found = gpu.description();
-        assert!(found.starts_with("gpu f32, ") && found.ends_with(&format!("schedule {schedule}")), "{found}");
+        assert!(
+            found.starts_with("gpu f32, ")
+                && found.ends_with(&format!("schedule {schedule} (by the widths of the networks)")),
+            "{found}"
+        );
     }
 }
 
@@ -187,9 +191,11 @@ fn a_spoilt_pipeline_cache_does_no_harm() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         std::fs::read(folder.path().join("out.npz")).unwrap()
     };
+    // Beside the pipelines lies what was found out about the adapter.
+    let found_out = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("self-test"));
     let files = || std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let first = run(&cache);
-    assert_eq!(files().len(), 1, "one adapter's pipelines");
+    assert_eq!(files().iter().filter(|path| !found_out(path)).count(), 1, "one adapter's pipelines");
     assert_eq!(run(&cache), first);
     for content in [b"".as_slice(), b"no pipelines", &[0xff; 4096]] {
         files().iter().for_each(|path| std::fs::write(path, content).unwrap());

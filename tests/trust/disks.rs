@@ -15,7 +15,7 @@ fn a_disk_that_fails_anywhere_ends_the_run_with_an_error_and_loses_nothing() {
         for passage in [1, 3, 6, 9, 12] {
             let (code, _, err) = small.run(fault, &format!("{fault}:{passage}"), &[]);
             assert!(code == 1, "{fault}:{passage}: {code}: {err}");
-            assert!(err.contains("error: cannot write ") && err.contains(help), "{err}");
+            assert!(err.contains("error: ") && err.contains("cannot write ") && err.contains(help), "{err}");
             let left: Vec<String> = small.results(fault).into_keys().filter(|name| name.ends_with(".part")).collect();
             assert!(left.is_empty(), "{left:?}");
         }

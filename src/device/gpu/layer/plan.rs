@@ -111,14 +111,15 @@ pub fn plan(sizes: &Sizes, allowed: &Allowed) -> Result<Plan, String> {
 /// Lanes that a weight gradient takes into the workgroup's memory at a time.
 pub const OUTER_DEPTH: usize = 8;
 
+/// Loop iterations of a round: itself, places of nine taps, a quad of rows, four of columns, lanes, lanes again for the bias.
+const PER_ROUND: usize = 1 + 2 + 5 * QUAD_ITERATIONS + 2 * OUTER_DEPTH;
+
 /// Partial sums of weight gradients for `lanes` lanes: enough workgroups to fill an adapter, at most 32 MiB of sums; but
 /// so many that no thread takes more loop iterations than `iterations`.
 pub fn partitions(lanes: usize, weights: usize, iterations: Option<usize>) -> usize {
-    // Of a round: itself, places of nine taps, a quad of rows, four of columns, lanes, lanes again for the bias.
-    const PER_ROUND: usize = 1 + 2 + 5 * QUAD_ITERATIONS + 2 * OUTER_DEPTH;
     let rounds = lanes.div_ceil(OUTER_DEPTH);
     let memory = (32 << 20) / 4 / weights.max(1);
-    let least = iterations.map_or(1, |most| (rounds * PER_ROUND).div_ceil(most));
+    let least = iterations.map_or(1, |most| rounds.div_ceil((most / PER_ROUND).max(1)));
     rounds.div_ceil(64).min(memory).clamp(1, 512).max(least)
 }
 
@@ -164,6 +165,6 @@ mod tests {
         assert_eq!(partitions(10, 100, None), 1);
         assert_eq!(partitions(1 << 20, 100, None), 512);
         let most = partitions(1 << 26, 100, Some(50_000));
-        assert!((1usize << 26).div_ceil(OUTER_DEPTH).div_ceil(most) * 44 <= 50_000);
+        assert!((1usize << 26).div_ceil(OUTER_DEPTH).div_ceil(most) * PER_ROUND <= 50_000);
     }
 }
