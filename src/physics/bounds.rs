@@ -166,8 +166,11 @@ impl<'a> Constants<'a> {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
+        if depth >= MOST_CHAIN {
+            return None;
+        }
         let parts = self.found.get(name)?.clone();
-        let mut largest = (depth < MOST_CHAIN).then_some(0u64);
+        let mut largest = Some(0u64);
         for part in parts {
             largest = match (largest, self.bound(part, depth + 1)) {
                 (Some(a), Some(b)) => Some(a.max(b)),
