@@ -5,7 +5,7 @@ use super::real::Real;
 use super::vector::Vector;
 use pulp::Simd;
 
-/// Lanes of a block; the number of lanes of a run is a multiple of it, and it is one of the lanes of every vector.
+/// Lanes of a block; the number of lanes of a run is a multiple of it, and it is a multiple of the lanes of a vector.
 pub(super) const BLOCK: usize = 16;
 
 /// Memory split at an instruction's result, which overlaps none of its arguments: slices without bounds checks inside.

@@ -5,8 +5,7 @@ use super::link::{Factors, Linked, Step};
 use super::matrix::PANEL;
 use super::plane::Planes;
 use super::weights::{WeightGradient, WeightValues};
-use crate::graph::Real;
-use crate::graph::Vector;
+use crate::graph::{Real, Vector};
 use crate::program::{Boundary, WeightId};
 
 /// Padded planes, results in the pitch of padded planes, and where rows of products start.
