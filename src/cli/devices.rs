@@ -102,7 +102,7 @@ fn print(found: &gpu::SelfTest) {
             true => format!("off by {:.1e}", builtin.builtin),
             false => "wrong for arguments out of range".to_string(),
         };
-        let used = match builtin.builtin > gpu::ACCURATE {
+        let used = match builtin.is_coarse() {
             true => format!("; replaced, off by {:.1e}", builtin.library),
             false => "; used as it is".to_string(),
         };

@@ -96,6 +96,17 @@ pub fn run(arguments: &EvalArguments) -> Result<(), Failure> {
         true => Some(device.gradient(&job, Wanted { weights: true, inputs: true })?),
         false => None,
     };
+    if let (Some(trace), Some(path)) = (&trace, &arguments.answers)
+        && trace.answers_left() > 0
+    {
+        let left = trace.answers_left();
+        let (words, were) = if left == 1 { ("word", "was") } else { ("words", "were") };
+        return Err(anyhow::anyhow!(
+            "{}: {left} {words} of the answers {were} not asked for\nhelp: let them come from a trace of this very command",
+            path.display()
+        )
+        .into());
+    }
     if let (Some(trace), Some(folder)) = (trace, &arguments.trace) {
         trace.save(folder).with_context(|| format!("cannot write a trace to {}", folder.display()))?;
     }

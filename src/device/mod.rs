@@ -98,8 +98,8 @@ impl Request {
     }
 }
 
-/// Opens a device with a model; one that breaks down is opened anew, see [`Recovering`]. `auto` takes a hardware GPU where there is one that can run the model in the precision
-/// asked for, else the CPU.
+/// Opens a device with a model; an adapter that breaks down is opened anew, see [`Recovering`]. `auto` takes a hardware GPU
+/// where there is one that can run the model in the precision asked for, else the CPU.
 pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
     let cpu = || -> Box<dyn Device> {
         match request.precision {
@@ -149,6 +149,10 @@ pub fn open(request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceE
 fn recovering(name: &str, request: &Request, model: &Model) -> Result<Box<dyn Device>, DeviceError> {
     let budget = request.budget;
     let first = gpu::Gpu::open_tuned(name, model, request.schedule, budget, &request.tuning, request.trace.clone())?;
+    // What is done again would not be in the trace, nor answered by it.
+    if request.trace.is_some() {
+        return Ok(Box::new(first));
+    }
     let (adapter, chosen) = (first.adapter().to_string(), first.chosen());
     // An index tells apart what has the same name.
     let again = if name.parse::<usize>().is_ok() { name.to_string() } else { adapter.clone() };

@@ -82,3 +82,18 @@ fn split(source: &'static str) -> Vec<(&'static str, &'static str)> {
     }
     functions
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{library, with_builtins};
+
+    #[test]
+    fn a_builtin_takes_the_place_of_its_function_and_of_no_other() {
+        for name in ["sin", "cos", "exp", "log", "tanh"] {
+            let text = library(&format!("safe_{name}(x)"));
+            let changed = with_builtins(&text, &[name.to_string()]);
+            assert!(changed.contains(&format!("return {name}(x);")) && changed != text, "{name}: {changed}");
+            assert_eq!(with_builtins(&text, &["floor".to_string()]), text, "no function takes its place");
+        }
+    }
+}

@@ -91,6 +91,9 @@ fn wrong_answers_of_a_browser_are_found() {
     judge(&answers).unwrap_or_else(|e| panic!("the adapter's own answers: {e}"));
     let short = judge(&answers[..answers.len() - 4]).expect_err("too short");
     assert!(short.contains("fewer than are read back"), "{short}");
+    let long = judge(&[answers.as_slice(), &[0; 4]].concat()).expect_err("too long");
+    assert!(long.contains("1 word of the answers was not asked for"), "{long}");
+    judge(&answers[..answers.len() - 3]).expect_err("half a word");
     let end = answers.len() - 4;
     answers[end..].copy_from_slice(&1e6f32.to_le_bytes());
     judge(&answers).expect_err("a wrong gradient");

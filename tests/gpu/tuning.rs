@@ -71,6 +71,7 @@ fn a_schedule_is_measured_once_and_a_run_keeps_it() {
     assert_eq!(bench.schedule("second", "", &[]), "lane (by hand)");
     assert_eq!(bench.schedule("second", "off", &[]), "lane (by hand)");
     assert_eq!(bench.schedule("second", "", &["--schedule", "tile"]), "tile (asked for)");
+    assert_eq!(bench.schedule("second", "", &[]), "lane (by hand)", "what was asked for once is not kept");
     // A checkpoint of before there were records was trained by the schedule of the widths.
     std::fs::remove_file(bench.file("second")).unwrap();
     assert_eq!(bench.schedule("second", "", &[]), "tile (by the widths of the networks)");

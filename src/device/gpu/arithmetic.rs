@@ -26,6 +26,13 @@ pub struct Builtin {
     pub library: f64,
 }
 
+impl Builtin {
+    /// Whether kernels use the function of the library in its place.
+    pub fn is_coarse(&self) -> bool {
+        self.builtin > ACCURATE
+    }
+}
+
 /// What an adapter's arithmetic was found to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arithmetic {

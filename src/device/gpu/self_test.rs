@@ -1,7 +1,7 @@
 //! What an adapter is asked before it is trusted: the accuracy of its arithmetic, and a small gradient that is compared with
 //! the CPU in f64. Findings are kept by adapter, driver and version of greybox, so that only the first start pays.
 
-use super::arithmetic::{self, ACCURATE, Arithmetic, Builtin};
+use super::arithmetic::{self, ACCURATE, Arithmetic};
 use super::cache::{folder, replace};
 use super::context::{Context, PARAMS_STRIDE};
 use super::kernel::Kernel;
@@ -15,7 +15,7 @@ use crate::graph::library;
 use crate::model::{Model, ModelSpec, SolverSpec, ThetaSpec};
 use crate::program::Weights;
 use crate::rng::{Purpose, Stream};
-use crate::store::fault;
+use crate::store::{Checksum, fault};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub struct SelfTest {
 impl SelfTest {
     /// Names of the builtins that kernels use functions of the library for.
     pub fn replaced(&self) -> Vec<String> {
-        self.arithmetic.builtins.iter().filter(|b| replaced(b)).map(|b| b.name.clone()).collect()
+        self.arithmetic.builtins.iter().filter(|b| b.is_coarse()).map(|b| b.name.clone()).collect()
     }
 
     /// Names of all builtins that the library has functions for.
@@ -48,14 +48,14 @@ impl SelfTest {
 
     /// Names of the builtins that are accurate.
     pub(super) fn kept(&self) -> Vec<String> {
-        let accurate = self.arithmetic.builtins.iter().filter(|b| !replaced(b));
+        let accurate = self.arithmetic.builtins.iter().filter(|b| !b.is_coarse());
         accurate.map(|b| b.name.clone()).collect()
     }
 
     /// What is short of what is expected, in words.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for builtin in self.arithmetic.builtins.iter().filter(|b| b.library > ACCURATE) {
+        for builtin in self.arithmetic.builtins.iter().filter(|b| b.is_coarse() && b.library > ACCURATE) {
             notes.push(format!(
                 "{} is off by {:.1e}, its replacement by {:.1e}",
                 builtin.name, builtin.builtin, builtin.library
@@ -72,10 +72,6 @@ impl SelfTest {
         }
         notes
     }
-}
-
-fn replaced(builtin: &Builtin) -> bool {
-    builtin.builtin > ACCURATE
 }
 
 /// What was found out in this process, by identity.
@@ -137,8 +133,9 @@ const REMEDY: &str = "update its driver, choose another adapter (`greybox device
 /// Adapter, driver, greybox and the text of the test.
 fn identity(adapter: &wgpu::Adapter) -> String {
     let (info, version) = (adapter.get_info(), env!("CARGO_PKG_VERSION"));
-    let sum = source().text.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    format!("{} ({}), {} {}, greybox {version}-{sum:08x}", info.name, info.backend, info.driver, info.driver_info)
+    let mut sum = Checksum::new();
+    sum.add(source().text.as_bytes());
+    format!("{} ({}), {}, greybox {version}-{}", info.name, info.backend, adapters::driver(&info), sum.digits())
 }
 
 fn path(identity: &str) -> Option<PathBuf> {

@@ -71,9 +71,19 @@ impl Trace {
     /// A trace whose downloads are answered by the words of a file, in order.
     pub fn with_answers(path: &Path) -> std::io::Result<Trace> {
         let bytes = std::fs::read(path)?;
+        if !bytes.len().is_multiple_of(4) {
+            let message = format!("{} bytes are no whole words", bytes.len());
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
+        }
         let words = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let state = State { answers: Some(words), ..State::default() };
         Ok(Trace { state: Mutex::new(state) })
+    }
+
+    /// Answers that were not asked for: those of another command.
+    pub fn answers_left(&self) -> usize {
+        let state = self.state();
+        state.answers.as_ref().map_or(0, |answers| answers.len() - state.answered.min(answers.len()))
     }
 
     /// Writes `trace.json`, the events, and `trace.bin`, the data, into a folder.

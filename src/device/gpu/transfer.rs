@@ -14,10 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(300);
 impl Context {
     /// Submits commands, with a stamp at their end that [`Context::download`] looks for.
     pub fn submit(&self, mut encoder: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex, DeviceError> {
-        if self.stamps().full() {
-            self.download(&[])?;
-        }
         let mut stamps = self.stamps();
+        while stamps.full() {
+            drop(stamps);
+            self.download(&[])?;
+            stamps = self.stamps();
+        }
         stamps.mark(&mut encoder);
         Ok(self.hand_over(&stamps, encoder))
     }
@@ -90,7 +92,7 @@ impl Context {
             return Err(self.breakdown(Breakdown::Lost, format!("results cannot be read: {reason}")));
         }
         let view = staging.get_mapped_range(..).map_err(|e| self.breakdown(Breakdown::Lost, e.to_string()))?;
-        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..(bytes / 4 * 4) as usize]);
+        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&view[..bytes as usize]);
         drop(view);
         let (results, found) = words.split_at_mut((total / 4) as usize);
         if let Some(message) = expected.missing(found) {

@@ -3,12 +3,14 @@
 //! The choice is part of the bits of a result, so it is kept: beside a run's checkpoint, where the run finds it again, and
 //! in the user's cache for other runs of the same kernels on the same adapter and driver.
 
+use super::adapters::driver;
 use super::choice::{Choice, candidates};
 use super::chosen::{self, Chosen};
 use super::{Gpu, Schedule, cache, context, kernels};
 use crate::device::{Device, DeviceError, Job, Start, Trajectories, Wanted};
 use crate::model::{Model, initialise};
 use crate::program::Weights;
+use crate::store::{Checksum, fault};
 use std::cell::LazyCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -50,6 +52,7 @@ impl Tuning {
     ) -> Result<Gpu, DeviceError> {
         let key = LazyCell::new(|| self.key(model, adapter));
         let recorded = self.record.as_deref().and_then(|path| chosen::find(path, &key));
+        let has_record = recorded.is_some();
         let cached = || cache::folder().map(|folder| folder.join(FILE));
         let gpu = if let Some(schedule) = wanted {
             open(Some(schedule.into()))?
@@ -66,7 +69,8 @@ impl Tuning {
             }
             gpu
         };
-        if let Some(path) = &self.record {
+        // A schedule asked for once is no choice for the calls to come.
+        if let Some(path) = self.record.as_ref().filter(|_| wanted.is_none() || !has_record) {
             chosen::keep(path, &key, &gpu.chosen());
         }
         Ok(gpu)
@@ -81,12 +85,11 @@ impl Tuning {
         }
         let sizes: Vec<&[usize]> = model.networks.iter().map(|network| network.sizes.as_slice()).collect();
         text += &format!("{sizes:?} {} {}", model.cells(), model.spec.solver.substeps);
-        // FNV-1a: stable between versions of the standard library.
-        let hash =
-            text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        let samples = self.samples();
-        let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = adapter;
-        format!("{name} ({backend}), {driver} {driver_info}: model {hash:016x}, {samples} trajectories")
+        let mut sum = Checksum::new();
+        sum.add(text.as_bytes());
+        let (driver, sum, samples) = (driver(adapter), sum.digits(), self.samples());
+        let wgpu::AdapterInfo { name, backend, .. } = adapter;
+        format!("{name} ({backend}), {driver}: model {sum}, {samples} trajectories")
     }
 
     /// Trajectories of the largest measurement.
@@ -128,8 +131,10 @@ impl Tuning {
                 words.push(format!("{choice} not tried"));
                 continue;
             }
-            let measured = open(Some(choice)).and_then(|gpu| probe.seconds(&gpu).map(|seconds| (gpu, seconds)));
-            match measured {
+            let measure = || open(Some(choice)).and_then(|gpu| probe.seconds(&gpu).map(|seconds| (gpu, seconds)));
+            match fault::without(measure) {
+                // A breakdown says nothing of the schedule, and would keep it out of the cache for good.
+                Err(error) if error.breakdown().is_some() => return Err(error),
                 Ok((gpu, seconds)) => {
                     words.push(format!("{choice} {:.3} ms", seconds * 1e3));
                     if best.as_ref().is_none_or(|(_, least)| seconds < least * GAIN) {
