@@ -27,6 +27,15 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Makes the folder of results for one of several processes that share it; one that has it alone keeps them out.
+    pub(super) fn share(&self) -> Result<(), Failure> {
+        if self.lock.get().is_none() {
+            make_folder(&self.out)?;
+            let _ = self.lock.set(RunLock::share(&self.out)?);
+        }
+        Ok(())
+    }
+
     /// Removes a checkpoint where the run was told to begin anew.
     pub(super) fn give_up(&self, checkpoint: &Path) -> Result<(), Failure> {
         if self.restart {

@@ -5,7 +5,6 @@ use super::members::stop_at_interrupt;
 use super::pipeline::Pipeline;
 use super::run::{PhaseArguments, weights};
 use crate::program::Weights;
-use crate::store::make_folder;
 use crate::study::{
     Axis, Contents, Criterion, Filled, Identity, Landscape, LandscapeError, LandscapeStore, Part, Sweep, chunk_points,
     identity, quantity_names, thin, trajectories,
@@ -43,19 +42,19 @@ pub fn run(arguments: &LandscapeArguments) -> Result<(), Failure> {
     super::pipeline::require_free(&pipeline)?;
     let weights = weights(&pipeline, &arguments.phase)?;
     let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
-    match arguments.shard {
-        Some(part) => {
-            let found = pipeline.fill_landscape(&weights, &middle, Some(part))?;
-            if found.is_none() {
-                return Err(anyhow!("a parameter has no bounds\nhelp: give [theta.NAME] bounds = [low, high]").into());
-            }
-        }
-        None => {
-            if let Some(landscape) = pipeline.landscape(&weights, &middle)? {
+    let found = match arguments.shard {
+        Some(part) => pipeline.fill_landscape(&weights, &middle, Some(part))?.map(drop),
+        None => match pipeline.landscape(&weights, &middle)? {
+            Some(landscape) => {
                 let figures = super::landscape_figures::landscape_figures(&pipeline, &landscape, &[], &[])?;
                 figures.iter().for_each(|(path, _)| println!("{}", path.display()));
+                Some(())
             }
-        }
+            None => None,
+        },
+    };
+    if found.is_none() {
+        return Err(anyhow!("a parameter has no bounds\nhelp: give [theta.NAME] bounds = [low, high]").into());
     }
     println!("{}", pipeline.out.join(LANDSCAPE).display());
     Ok(())
@@ -84,7 +83,7 @@ impl Pipeline {
         }
         // Shards share the folder; who draws there has it alone.
         match part {
-            Some(_) => make_folder(&self.out)?,
+            Some(_) => self.share()?,
             None => self.hold()?,
         }
         let (windows, most) = (self.test_windows(), self.landscape_trajectories());

@@ -7,9 +7,6 @@ use anyhow::anyhow;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Problems named; the others are counted.
-const NAMED: usize = 40;
-
 /// Check that a landscape is complete and undamaged: every chunk, every checksum.
 #[derive(Args)]
 #[command(after_help = "Example:\n  greybox verify runs/pendulum")]
@@ -33,8 +30,8 @@ pub fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
     if found.is_complete() {
         return Ok(());
     }
-    let named: Vec<String> = found.problems.iter().take(NAMED).map(|problem| format!("  {problem}")).collect();
-    let more = match found.problems.len().saturating_sub(NAMED) {
+    let named: Vec<String> = found.problems.iter().map(|problem| format!("  {problem}")).collect();
+    let more = match found.more {
         0 => String::new(),
         more => format!("\n  and {more} more"),
     };

@@ -66,7 +66,8 @@ struct State {
     care: Care,
     /// How often it was opened again.
     opened: usize,
-    recoveries: Vec<String>,
+    /// What was recovered, with the value of `opened` that it led to.
+    recoveries: Vec<(usize, String)>,
 }
 
 impl Recovering {
@@ -101,24 +102,34 @@ impl Shared {
         DeviceError::Broken { device: self.description.clone(), breakdown, message, remedy }
     }
 
-    /// Does some work; after a breakdown once more, on the device opened anew.
-    fn run<T>(&self, work: impl Fn(&dyn Device) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
+    /// Does some work; after a breakdown once more, on the device opened anew. Also returns how often that was opened again.
+    fn run<T>(&self, work: impl Fn(&dyn Device) -> Result<T, DeviceError>) -> Result<(T, usize), DeviceError> {
         let (device, number) = self.current()?;
-        let first = match work(&*device) {
-            Err(error) if error.breakdown().is_some() => error,
-            done => return done,
+        let (first, breakdown) = match work(&*device) {
+            Ok(done) => return Ok((done, number)),
+            Err(error) => match error.breakdown() {
+                Some(breakdown) => (error, breakdown),
+                None => return Err(error),
+            },
         };
         drop(device);
-        let device = self.reopen(number, &first)?;
-        work(&*device).map_err(|second| self.twice(&first, second))
+        let (device, number) = self.reopen(number, breakdown, &first)?;
+        match work(&*device) {
+            Ok(done) => Ok((done, number)),
+            Err(second) => Err(self.twice(number, &first, second)),
+        }
     }
 
     /// Opens the device anew after an error, unless someone else has done so since it was opened for the `number`-th time.
-    fn reopen(&self, number: usize, error: &DeviceError) -> Result<Arc<dyn Device>, DeviceError> {
-        let Some(breakdown) = error.breakdown() else { return Ok(self.current()?.0) };
+    fn reopen(
+        &self,
+        number: usize,
+        breakdown: Breakdown,
+        error: &DeviceError,
+    ) -> Result<(Arc<dyn Device>, usize), DeviceError> {
         let mut state = self.state();
         if let (true, Some(device)) = (state.opened > number, &state.device) {
-            return Ok(device.clone());
+            return Ok((device.clone(), state.opened));
         }
         // The memory of the old one may be needed for the new one.
         state.device = None;
@@ -136,16 +147,17 @@ impl Shared {
             self.broken(breakdown, format!("{}; it could not be opened again: {}", words(error), first_line(&reason)))
         })?;
         state.opened += 1;
-        state.recoveries.push(format!("{what}; {how}"));
+        let number = state.opened;
+        state.recoveries.push((number, format!("{what}; {how}")));
         state.device = Some(device.clone());
-        Ok(device)
+        Ok((device, number))
     }
 
-    /// The error of work that failed twice.
-    fn twice(&self, first: &DeviceError, second: DeviceError) -> DeviceError {
+    /// The error of work that failed twice, the second time on the device as it was opened for the `number`-th time.
+    fn twice(&self, number: usize, first: &DeviceError, second: DeviceError) -> DeviceError {
         let Some(breakdown) = second.breakdown() else { return second };
-        // The recovery was none.
-        self.state().recoveries.pop();
+        // That recovery was none.
+        self.state().recoveries.retain(|(of, _)| *of != number);
         let (first, second) = (words(first), words(&second));
         self.broken(breakdown, format!("twice at the same work: {first}; opened anew, {second}"))
     }
@@ -178,15 +190,15 @@ impl Device for Recovering {
     }
 
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
-        self.shared.run(|device| device.simulate(job))
+        Ok(self.shared.run(|device| device.simulate(job))?.0)
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
-        self.shared.run(|device| device.evaluate(job))
+        Ok(self.shared.run(|device| device.evaluate(job))?.0)
     }
 
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
-        self.shared.run(|device| device.gradient(job, wanted))
+        Ok(self.shared.run(|device| device.gradient(job, wanted))?.0)
     }
 
     fn memory(&self, job: &Job) -> Option<MemoryPlan> {
@@ -195,16 +207,16 @@ impl Device for Recovering {
 
     fn descent<'a>(&self, setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
         let made = self.shared.run(|device| device.descent(setup).transpose());
-        let recovering = |inner| {
-            let (shared, number) = (self.shared.clone(), self.shared.state().opened);
-            let inner = Some(inner);
-            Box::new(RecoveringDescent { shared, number, setup, inner, known: None, since: Vec::new() }) as Box<_>
+        let recovering = |(inner, number): (Option<Box<dyn Descent + 'a>>, usize)| {
+            let shared = self.shared.clone();
+            let descent = |inner| RecoveringDescent { shared, number, setup, inner, known: None, since: Vec::new() };
+            inner.map(|inner| Box::new(descent(Some(inner))) as Box<_>)
         };
-        made.map(|inner| inner.map(recovering)).transpose()
+        made.map(recovering).transpose()
     }
 
     fn recoveries(&self) -> Vec<String> {
-        self.shared.state().recoveries.clone()
+        self.shared.state().recoveries.iter().map(|(_, what)| what.clone()).collect()
     }
 }
 
@@ -223,25 +235,28 @@ struct RecoveringDescent<'a> {
 
 impl<'a> RecoveringDescent<'a> {
     fn run<T>(&mut self, work: impl Fn(&mut (dyn Descent + 'a)) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
-        let first = match self.inner.as_deref_mut().map(&work) {
-            Some(Err(error)) if error.breakdown().is_some() => error,
-            Some(done) => return done,
+        let (first, breakdown) = match self.inner.as_deref_mut().map(&work) {
+            Some(Ok(done)) => return Ok(done),
+            Some(Err(error)) => match error.breakdown() {
+                Some(breakdown) => (error, breakdown),
+                None => return Err(error),
+            },
             None => return Err(self.shared.broken(Breakdown::Lost, "it broke down before".into())),
         };
         // Its buffers go before new ones are made.
         self.inner = None;
-        let device = self.shared.reopen(self.number, &first)?;
+        let (device, number) = self.shared.reopen(self.number, breakdown, &first)?;
+        self.number = number;
         let again = self.restore(&*device).and_then(|()| self.inner.as_deref_mut().map(&work).transpose());
         match again {
             Ok(Some(done)) => Ok(done),
             Ok(None) => Err(first),
-            Err(second) => Err(self.shared.twice(&first, second)),
+            Err(second) => Err(self.shared.twice(number, &first, second)),
         }
     }
 
     /// A descent on a device opened anew, in the state that was lost.
     fn restore(&mut self, device: &dyn Device) -> Result<(), DeviceError> {
-        self.number = self.shared.state().opened;
         self.inner = device.descent(self.setup).transpose()?;
         if let (Some(inner), Some(known)) = (&mut self.inner, &self.known) {
             inner.load(known)?;

@@ -20,19 +20,28 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 
 /// The same for a file that is written piece by piece.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut Beside) -> io::Result<()>) -> Result<(), WriteError> {
-    write_beside(path, None, fill)
+    write_beside(path, Old::Goes, fill)
 }
 
 /// Writes a file and keeps the one that was there as `previous`.
 pub fn write_keeping(path: &Path, previous: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_beside(path, Some(previous), |file| file.write_all(bytes))
+    write_beside(path, Old::Moves(previous), |file| file.write_all(bytes))
 }
 
-fn write_beside(
-    path: &Path,
-    previous: Option<&Path>,
-    fill: impl FnOnce(&mut Beside) -> io::Result<()>,
-) -> Result<(), WriteError> {
+/// Writes a file unless it is there: of several processes one succeeds, and all find it whole.
+pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    if path.exists() { Ok(()) } else { write_beside(path, Old::Stays, |file| file.write_all(bytes)) }
+}
+
+/// What becomes of the file that is there already.
+#[derive(Clone, Copy)]
+enum Old<'a> {
+    Goes,
+    Moves(&'a Path),
+    Stays,
+}
+
+fn write_beside(path: &Path, old: Old, fill: impl FnOnce(&mut Beside) -> io::Result<()>) -> Result<(), WriteError> {
     let failed = |reason| WriteError::write(path, reason);
     // What is neither file nor folder, such as a pipe, has no old content and cannot be replaced.
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -44,7 +53,7 @@ fn write_beside(
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let (file, part) = create(&place).map_err(failed)?;
     let mut beside = Beside::new(file);
-    let placed = fill(&mut beside).and_then(|()| beside.place(&part, &place, previous));
+    let placed = fill(&mut beside).and_then(|()| beside.place(&part, &place, old));
     placed.map_err(|reason| {
         // The first error is the one to report.
         let _ = fs::remove_file(&part);
@@ -65,16 +74,19 @@ impl Beside {
     }
 
     /// Makes the file durable and moves it to its place; it stays locked until it is there.
-    fn place(mut self, part: &Path, place: &Path, previous: Option<&Path>) -> io::Result<()> {
+    fn place(mut self, part: &Path, place: &Path, old: Old) -> io::Result<()> {
         self.file.flush()?;
         fault::fail(Point::Sync, ErrorKind::Other)?;
         self.file.get_ref().sync_all()?;
         fault::die(Point::DieBeforeRename);
-        if let Some(previous) = previous {
+        if let Old::Moves(previous) = old {
             keep(place, previous)?;
         }
         fault::fail(Point::Rename, ErrorKind::PermissionDenied)?;
-        fs::rename(part, place)?;
+        match old {
+            Old::Goes | Old::Moves(_) => fs::rename(part, place)?,
+            Old::Stays => link(part, place)?,
+        }
         fault::die(Point::DieAfterRename);
         sync_folder(folder_of(place))
     }
@@ -111,6 +123,17 @@ fn keep(place: &Path, previous: &Path) -> io::Result<()> {
         _ => {}
     }
     fs::hard_link(place, previous).or_else(|_| fs::rename(place, previous))
+}
+
+/// Moves a file to a place unless there is one.
+fn link(part: &Path, place: &Path) -> io::Result<()> {
+    match fs::hard_link(part, place) {
+        Err(reason) if reason.kind() == ErrorKind::AlreadyExists => {}
+        // Where there are no links, the last one to come wins.
+        Err(_) => return fs::rename(part, place),
+        Ok(()) => {}
+    }
+    fs::remove_file(part)
 }
 
 /// Makes a folder and those above it.

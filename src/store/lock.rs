@@ -25,7 +25,7 @@ pub enum LockError {
     Write(#[from] WriteError),
 }
 
-/// A folder of results that no other process works in, until this is dropped.
+/// A folder of results that no other process works in, or that several share, until this is dropped.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
@@ -35,11 +35,20 @@ impl RunLock {
     /// Locks a folder, which must exist, or says who holds it. Where the file system knows no locks it is taken on trust,
     /// with a warning.
     pub fn take(folder: &Path) -> Result<RunLock, LockError> {
+        RunLock::locked(folder, File::try_lock, &owner())
+    }
+
+    /// Locks a folder for one of several processes that share work there: no other may take it as its own meanwhile.
+    pub fn share(folder: &Path) -> Result<RunLock, LockError> {
+        RunLock::locked(folder, File::try_lock_shared, "processes that share a landscape\n")
+    }
+
+    fn locked(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, owner: &str) -> Result<RunLock, LockError> {
         let path = folder.join(FILE);
         let failed = |reason| LockError::Write(WriteError::write(&path, reason));
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = open.map_err(failed)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
@@ -53,7 +62,7 @@ impl RunLock {
             }
             Err(TryLockError::Error(reason)) => return Err(failed(reason)),
         }
-        file.set_len(0).and_then(|()| file.write_all(owner().as_bytes())).map_err(failed)?;
+        file.set_len(0).and_then(|()| file.write_all(owner.as_bytes())).map_err(failed)?;
         Ok(RunLock { file })
     }
 }

@@ -7,7 +7,7 @@ mod error;
 pub mod fault;
 mod lock;
 
-pub use atomic::{Beside, clean, make_folder, write, write_keeping, write_with};
+pub use atomic::{Beside, clean, make_folder, write, write_keeping, write_once, write_with};
 pub use checksum::Checksum;
 pub use error::WriteError;
 pub use lock::{LockError, RunLock};

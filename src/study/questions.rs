@@ -4,15 +4,13 @@
 use super::coordinates::Coordinates;
 use super::file::{Study, StudyError, setting};
 use super::landscape::{Axis, PENALTIES, Points};
+use super::landscape_store::{MOST_OF_CHUNK, MOST_POINTS};
 use super::retrain::{RetrainConfig, across};
 use super::sweep::Criterion;
 use crate::model::{Model, Objective};
 
 /// Axes of a landscape unless the study names more.
 const MOST_AXES: usize = 4;
-/// Points of a landscape: its files stay below 100 GB, 8 bytes for each of about ten quantities.
-const MOST_POINTS: usize = 1_000_000_000;
-
 /// Most points of an axis, whose values are held in memory.
 const MOST_ON_AXIS: usize = 10_000_000;
 
@@ -115,6 +113,10 @@ impl Study {
         if let Some(twice) = (1..indices.len()).find(|i| indices[..*i].contains(&indices[*i])) {
             let message = format!("landscape.axes names {} twice", model.theta[indices[twice]]);
             return Err(setting(&self.path, message, "name every parameter once"));
+        }
+        if let Some(chunk) = self.landscape.chunk.filter(|chunk| *chunk > MOST_OF_CHUNK) {
+            let message = format!("landscape.chunk is {chunk}, more than {MOST_OF_CHUNK} points");
+            return Err(setting(&self.path, message, "give fewer points, or leave it out"));
         }
         if self.landscape.chunk == Some(0) {
             return Err(setting(&self.path, "landscape.chunk is 0".into(), "give at least 1 point, or leave it out"));

@@ -152,6 +152,11 @@ fn numbers_beyond_reason() {
     changed("points = 8", "points = 8\nbootstrap = 1_000_000_000_000", &["estimate.bootstrap"]);
     changed("points = 8", "method = \"gradient\"\nstarts = 1_000_000_000_000", &["estimate.starts"]);
     changed("[landscape]\npoints = 5", "[landscape]\npoints = 1_000_000_000", &["landscape.points", "more than"]);
+    changed(
+        "[landscape]\npoints = 5",
+        "[landscape]\npoints = 5\nchunk = 1_000_000_000",
+        &["landscape.chunk", "more than"],
+    );
     let encoder = "[encode]\nframes = 1_000_000_000_000\n[net.e]\nkind = \"mlp\"\nencodes = \"theta\"\n[train]";
     changed("[train]", encoder, &["encode.frames"]);
     changed("[train]", "[grid]\nsize = [4_000_000_000, 4_000_000_000]\nspacing = 1.0\n[train]", &["grid.size"]);

@@ -170,12 +170,13 @@ fn a_landscape_whose_process_dies_at_any_moment_is_continued() {
 fn four_processes_share_a_landscape_and_one_is_killed() {
     let folder = Folder::new();
     let expected = folder.undisturbed();
-    let start = |part: usize| -> Child {
+    let start = |part: usize, fault: &str| -> Child {
         let mut command = folder.landscape("out", &["--shard", &format!("{part}/4")]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        command.env("GREYBOX_FAULT", fault).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
-    // Every process may be the one that makes the store; the third is killed once it has written its first number.
-    let (mut killed, others) = (start(2), [start(0), start(1), start(3)]);
+    // Every process may be the one that makes the store; the third is killed once it has written its first number. Were it
+    // too fast for that, it dies by itself at its 60th file, with most of its chunks to come.
+    let (mut killed, others) = (start(2, "die-before-rename:60"), [start(0, ""), start(1, ""), start(3, "")]);
     let first = folder.at("out/landscape.zarr/rmse/c/0/2");
     let begun = Instant::now();
     while !first.exists() && killed.try_wait().unwrap().is_none() {

@@ -1,6 +1,6 @@
 //! Files are written whole or not at all.
 
-use greybox::store::{clean, write, write_with};
+use greybox::store::{clean, write, write_once, write_with};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -62,6 +62,23 @@ fn many_writers_of_one_file_leave_one_of_theirs() {
     let left = fs::read(&path).unwrap();
     assert_eq!((left.len(), names(folder.path()).len()), (50_000, 1));
     assert!(left.iter().all(|byte| *byte == left[0]));
+}
+
+#[test]
+fn of_many_who_write_a_file_once_one_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bin");
+    let found: Vec<Vec<u8>> = std::thread::scope(|scope| {
+        let write = |writer: u8| {
+            write_once(&path, &[writer; 50_000]).unwrap();
+            fs::read(&path).unwrap()
+        };
+        let writers: Vec<_> = (0..4).map(|writer| scope.spawn(move || write(writer))).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    assert!(found[0].len() == 50_000 && found[0].iter().all(|byte| *byte == found[0][0]));
+    assert!(found.iter().all(|other| *other == found[0]), "all find the file of the first");
+    assert_eq!(names(folder.path()), ["a.bin"]);
 }
 
 #[test]

@@ -47,13 +47,24 @@ impl Context {
         }
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(PATIENCE) });
         self.alive()?;
-        let seconds = PATIENCE.as_secs();
-        polled.map(|_| ()).map_err(|reason| {
-            self.breakdown(
-                Breakdown::Hung,
-                format!("no answer within {seconds} s: {reason}; a hung driver needs a restart"),
-            )
+        polled.map(|_| ()).map_err(|reason| match reason {
+            wgpu::PollError::Timeout => {
+                let seconds = PATIENCE.as_secs();
+                self.breakdown(Breakdown::Hung, format!("no answer within {seconds} s; a hung driver needs a restart"))
+            }
+            // A number of another device: the work that was waited for cannot be vouched for.
+            other => self.breakdown(Breakdown::Undone, other.to_string()),
         })
+    }
+
+    /// Says how much memory of the adapter is held, to who asks for it with `GREYBOX_LOG=debug`. GL drivers do not tell.
+    fn tell_memory(&self) {
+        if tracing::enabled!(tracing::Level::DEBUG)
+            && let Some(report) = self.device.generate_allocator_report()
+        {
+            let (live, bytes) = (report.allocations.len(), report.total_allocated_bytes);
+            tracing::debug!("adapter memory: {live} allocations, {bytes} bytes");
+        }
     }
 
     pub(super) fn alive(&self) -> Result<(), DeviceError> {
@@ -98,6 +109,7 @@ impl Context {
         if let Some(message) = expected.missing(found) {
             return Err(self.breakdown(Breakdown::Undone, message));
         }
+        self.tell_memory();
         if let Some(trace) = self.trace.as_ref().filter(|_| !ranges.is_empty()) {
             let remedy = "let them come from a trace of this very command";
             trace.download(ranges, results).map_err(|message| self.error(message, remedy))?;

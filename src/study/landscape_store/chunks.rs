@@ -1,5 +1,11 @@
 //! How a landscape is cut into chunks: boxes of its grid, the inner axes whole where that is possible.
 
+/// Most points of a landscape: its files stay below 100 GB, 8 bytes for each of about ten quantities.
+pub const MOST_POINTS: usize = 1_000_000_000;
+
+/// Most points of a chunk, which is held in memory.
+pub const MOST_OF_CHUNK: usize = 1 << 22;
+
 /// The chunks of a grid, in row-major order as its points: the last axis varies fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunks {
@@ -23,10 +29,14 @@ impl Chunks {
         Chunks { sizes: sizes.to_vec(), shape }
     }
 
-    /// The chunks that a store has.
+    /// The chunks that a store says it has; nothing where that cannot be.
     pub(super) fn of(sizes: Vec<usize>, shape: Vec<usize>) -> Option<Chunks> {
-        let fits = sizes.len() == shape.len() && !sizes.is_empty() && !sizes.contains(&0) && !shape.contains(&0);
-        fits.then_some(Chunks { sizes, shape })
+        let within = |all: &[usize], most: usize| {
+            let product = all.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
+            product.is_some_and(|product| (1..=most).contains(&product))
+        };
+        let fits = sizes.len() == shape.len() && !sizes.is_empty() && sizes.iter().zip(&shape).all(|(n, of)| of <= n);
+        (fits && within(&sizes, MOST_POINTS) && within(&shape, MOST_OF_CHUNK)).then_some(Chunks { sizes, shape })
     }
 
     /// Points of the grid along each axis.

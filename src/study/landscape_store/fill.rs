@@ -72,15 +72,15 @@ impl LandscapeStore {
         mut go_on: impl FnMut(Filled) -> bool,
     ) -> Result<Filled, LandscapeError> {
         let shown = Quantities::new(objective, criteria);
-        let chunks: Vec<usize> = (0..self.chunks.count()).filter(|chunk| chunk % part.of == part.index).collect();
+        let chunks = (part.index..self.chunks.count()).step_by(part.of);
         let mut filled = Filled { computed: 0, kept: 0, all: chunks.len() };
         for chunk in chunks {
+            if !go_on(filled) {
+                return Ok(filled);
+            }
             if self.is_finished(chunk) {
                 filled.kept += 1;
                 continue;
-            }
-            if !go_on(filled) {
-                return Ok(filled);
             }
             let mut values = Chunk::empty(self.quantities.len(), self.chunks.places());
             let (places, positions): (Vec<usize>, Vec<usize>) = self.chunks.within(chunk).unzip();

@@ -1,4 +1,5 @@
-//! What a landscape was computed from: two stores with the same identity hold the same numbers.
+//! What a landscape was computed from: two stores with the same identity hold the same numbers, up to what adapters make of
+//! the last digits.
 
 use crate::device::{Start, Trajectories};
 use crate::model::Model;
@@ -13,7 +14,8 @@ pub type Identity = BTreeMap<String, String>;
 /// The identity of a landscape around `base`, the values of the parameters that do not vary.
 pub fn identity(setting: &Sweep, axes: &[Axis], base: &[f64]) -> Identity {
     let model = setting.device.model();
-    // A device computes in its own precision; adapters differ from processors, and among themselves, in the last digits.
+    // A device computes in its own precision. Adapters differ in the last digits, and may share a landscape all the same: who
+    // spreads it over machines cannot choose.
     let device = setting.device.description();
     let arithmetic = device.split(',').next().unwrap_or_default();
     let arithmetic = if arithmetic.starts_with("cpu") { arithmetic } else { "gpu f32" };

@@ -13,7 +13,7 @@ mod identity;
 mod read;
 mod verify;
 
-pub use chunks::Chunks;
+pub use chunks::{Chunks, MOST_OF_CHUNK, MOST_POINTS};
 pub use error::LandscapeError;
 pub use fill::{Filled, Part, chunk_points};
 pub use identity::{Identity, identity};
@@ -25,7 +25,6 @@ use crate::store;
 use files::Files;
 use header::{Header, LAYOUT, NONE};
 use rayon::prelude::*;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zarrs::array::{Array, CodecOptions, Element, ElementOwned};
@@ -96,7 +95,8 @@ impl LandscapeStore {
         let all: Vec<&Array<Files>> = coordinates.iter().chain(&quantities).chain(&failures).collect();
         let text = header.group(contents.title, &all).map_err(|reason| LandscapeError::array(path, reason))?;
         store::make_folder(path)?;
-        claim(&path.join(GROUP), &text)?;
+        // Where there are no links several may come to write it: who finds another one there will say so.
+        store::write_once(&path.join(GROUP), text.as_bytes())?;
         let made =
             LandscapeStore { path: path.into(), header, chunks, axes: contents.axes.to_vec(), quantities, failures };
         made.require_own()?;
@@ -248,25 +248,6 @@ fn parted<T>(all: Vec<Result<T, Gap>>) -> (Vec<T>, Vec<Gap>) {
         }
     }
     (good, gaps)
-}
-
-/// Makes a file unless it is there, whole and once: of several processes one succeeds.
-fn claim(path: &Path, text: &str) -> Result<(), LandscapeError> {
-    if path.exists() {
-        return Ok(());
-    }
-    // Processes of other machines may have the same number.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    let beside = path.with_extension(format!("json.{}-{now}", std::process::id()));
-    store::write(&beside, text.as_bytes())?;
-    let linked = match std::fs::hard_link(&beside, path) {
-        Err(reason) if reason.kind() == ErrorKind::AlreadyExists => Ok(()),
-        // Where there are no links, the last one to come wins, and the others notice.
-        Err(_) => std::fs::rename(&beside, path),
-        linked => linked,
-    };
-    let _ = std::fs::remove_file(&beside);
-    linked.map_err(|reason| store::WriteError::write(path, reason).into())
 }
 
 fn unreadable(path: &Path, message: String) -> LandscapeError {

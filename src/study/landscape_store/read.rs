@@ -97,13 +97,13 @@ impl LandscapeStore {
     fn chosen(&self, most: usize, extremes: &[[Option<(f64, usize)>; 2]]) -> Vec<Vec<usize>> {
         let sizes = self.chunks.sizes();
         let product = |kept: &[Vec<usize>]| kept.iter().map(Vec::len).product::<usize>();
-        let along = |most: usize| sizes.iter().map(|size| evenly(*size, most)).collect::<Vec<_>>();
+        let count = |most: usize| sizes.iter().map(|size| (*size).min(most)).product::<usize>();
         // Half of the points, so that there is room for the extremes.
         let mut even = 2;
-        while product(&along(even + 1)) <= most / 2 {
+        while even < most && count(even + 1) <= most / 2 {
             even += 1;
         }
-        let mut kept = along(even);
+        let mut kept: Vec<Vec<usize>> = sizes.iter().map(|size| evenly(*size, even)).collect();
         let largest = extremes.first().and_then(|[_, largest]| *largest);
         for (_, position) in extremes.iter().filter_map(|[least, _]| *least).chain(largest) {
             let mut with = kept.clone();

@@ -16,11 +16,23 @@ pub struct Verified {
     pub failed: usize,
     /// Points of finished chunks at which no trajectory failed and a quantity that is finite elsewhere is not, by quantity.
     pub not_finite: Vec<(String, usize)>,
-    /// Files that are missing or damaged, and contradictions between arrays.
+    /// Files that are missing or damaged, and contradictions between arrays: the first [`NAMED`].
     pub problems: Vec<String>,
+    /// Problems beyond these.
+    pub more: usize,
 }
 
+/// Problems that are named; the others are counted.
+const NAMED: usize = 40;
+
 impl Verified {
+    fn tell(&mut self, problem: String) {
+        match self.problems.len() < NAMED {
+            true => self.problems.push(problem),
+            false => self.more += 1,
+        }
+    }
+
     /// Nothing is missing or wrong.
     pub fn is_complete(&self) -> bool {
         self.problems.is_empty() && self.finished == self.chunks
@@ -50,9 +62,9 @@ impl LandscapeStore {
         let names = self.header.axes.iter().map(|axis| axis.name.as_str()).chain(self.arrays().map(|(name, _)| name));
         let metadata = names.map(|name| format!("{name}/{GROUP}"));
         let missing = metadata.filter(|file| !self.path.join(file).is_file());
-        found.problems.extend(missing.map(|file| format!("{file} is missing")));
+        missing.for_each(|file| found.tell(format!("{file} is missing")));
         for axis in self.axes.iter().filter(|axis| !axis.values.windows(2).all(|w| w[0] < w[1])) {
-            found.problems.push(format!("the values of {} do not increase", axis.name));
+            found.tell(format!("the values of {} do not increase", axis.name));
         }
         // Points with and without a number, of each quantity.
         let mut counts = vec![[0, 0]; self.quantities.len()];
@@ -61,11 +73,11 @@ impl LandscapeStore {
             let values = match self.read_chunk(chunk) {
                 Ok(values) => values,
                 Err(gaps) if gaps.len() == arrays && gaps.iter().all(|gap| gap.damage.is_none()) => {
-                    found.problems.push(format!("chunk {} is missing", self.name(chunk)));
+                    found.tell(format!("chunk {} is missing", self.name(chunk)));
                     continue;
                 }
                 Err(gaps) => {
-                    found.problems.extend(gaps.iter().map(ToString::to_string));
+                    gaps.iter().for_each(|gap| found.tell(gap.to_string()));
                     continue;
                 }
             };
@@ -86,8 +98,7 @@ impl LandscapeStore {
             if contradictions > 0 {
                 let (chunk, failures) = (self.name(chunk), &self.header.failures[0]);
                 found
-                    .problems
-                    .push(format!("chunk {chunk}: at {contradictions} points {failures} contradicts the other arrays"));
+                    .tell(format!("chunk {chunk}: at {contradictions} points {failures} contradicts the other arrays"));
             }
         }
         // Where a quantity is nowhere a number it is not defined, as the error of data that has no observations.

@@ -10,7 +10,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Exit code of a worker that ended itself because an input took too long.
@@ -19,8 +18,11 @@ pub const HUNG: i32 = 71;
 /// Where panics happened while the present input ran, in any thread.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Processor milliseconds at which the present input began.
-static BEGAN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// Processor milliseconds and time at which the present input began.
+static BEGAN: Mutex<Option<(u64, Instant)>> = Mutex::new(None);
+
+/// An input hangs as well, waiting, when it takes so many times the processor seconds that it may take.
+const WAITING: u64 = 20;
 
 /// What a worker is asked for.
 pub struct Order<'a> {
@@ -48,7 +50,7 @@ pub fn run(order: &Order) -> anyhow::Result<()> {
     let mut inputs = corpus::load(&target, order.folder)?;
     let mut seen: HashMap<String, u64> = HashMap::new();
     for input in &inputs {
-        if let Ok(happened) = catch_unwind(AssertUnwindSafe(|| target.happens(order.folder, input))) {
+        if let Ok(happened) = watched(|| target.happens(order.folder, input)) {
             *seen.entry(happened).or_default() += 1;
         }
         report(order, input)?;
@@ -59,9 +61,7 @@ pub fn run(order: &Order) -> anyhow::Result<()> {
         let input = corpus::next(&target, &mut rng, &inputs);
         let before = memory::restart();
         let begin = processor();
-        BEGAN.store(begin, Ordering::Relaxed);
-        let happened = catch_unwind(AssertUnwindSafe(|| target.happens(order.folder, &input)));
-        BEGAN.store(u64::MAX, Ordering::Relaxed);
+        let happened = watched(|| target.happens(order.folder, &input));
         count += 1;
         most = most.max(memory::peak().saturating_sub(before));
         slowest = slowest.max(processor() - begin);
@@ -104,13 +104,25 @@ fn report(order: &Order, input: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs an input while [`watch`] looks at the clock.
+fn watched<T>(input: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let began = |at| *BEGAN.lock().unwrap_or_else(|e| e.into_inner()) = at;
+    began(Some((processor(), Instant::now())));
+    let happened = catch_unwind(AssertUnwindSafe(input));
+    began(None);
+    happened
+}
+
 /// Ends the process when an input takes too long.
 fn watch(longest: u64) {
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(Duration::from_millis(250));
-            let began = BEGAN.load(Ordering::Relaxed);
-            if began != u64::MAX && processor().saturating_sub(began) > 1000 * longest {
+            let began = *BEGAN.lock().unwrap_or_else(|e| e.into_inner());
+            let over = |(at, since): (u64, Instant)| {
+                processor().saturating_sub(at) > 1000 * longest || since.elapsed().as_secs() > WAITING * longest
+            };
+            if began.is_some_and(over) {
                 std::process::exit(HUNG);
             }
         }
