@@ -6,6 +6,7 @@
 
 mod batch;
 mod build;
+mod compile;
 mod function;
 mod jvp;
 mod library;

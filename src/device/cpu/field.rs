@@ -1,9 +1,9 @@
 //! Operations on the planes of one sample: correlations, the gradients of their kernels, sums.
 
 use super::correlate::Correlate;
-use super::link::{Factors, Linked, Step};
 use super::matrix::PANEL;
 use super::plane::Planes;
+use super::step::{Factors, Linked, Step};
 use super::weights::{WeightGradient, WeightValues};
 use crate::graph::{Real, Vector};
 use crate::program::{Boundary, WeightId};

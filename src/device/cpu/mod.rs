@@ -14,6 +14,7 @@ mod plane;
 mod reverse;
 mod rows;
 mod run;
+mod step;
 mod tile;
 mod weights;
 
@@ -25,11 +26,12 @@ use crate::model::{Model, Sums, ports};
 use crate::program::{Program, layers_again, vjp};
 use crate::solve::{Costs, Plan, Tableau, TimeGrid, plan, tableau};
 use gradient::Pass;
-use link::{Linked, link};
+use link::link;
 use plane::Planes;
 use rayon::prelude::*;
 use rows::Rows;
 use std::sync::Mutex;
+use step::Linked;
 use tile::{Buffers, Setting, Tile, TileRange};
 use weights::{WeightGradient, WeightValues};
 

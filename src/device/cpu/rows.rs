@@ -1,8 +1,8 @@
 //! Rows of numbers: lanes of samples, or the cells of one sample, and how they get into and out of linked memory.
 
 use super::LANES;
-use super::link::Address;
 use super::plane::Planes;
+use super::step::Address;
 use crate::graph::Real;
 
 /// One row of lanes.

@@ -2,8 +2,8 @@
 
 use super::LANES;
 use super::field;
-use super::link::{Address, Input, Linked, Step};
 use super::matrix::{Gate, Initial, Left, Product};
+use super::step::{Address, Input, Linked, Step};
 use super::weights::{WeightGradient, WeightValues};
 use crate::graph::{CHUNK, Place, Real, Vector};
 use std::ops::Range;

@@ -4,9 +4,9 @@
 //! trajectory's bits depend neither on the size of the batch nor on its place in it. On a grid states and observations are
 //! planes of cells, everything else rows of lanes as before.
 
-use super::link::{Address, Linked};
 use super::rows::{Row, Rows, mark, read_rows, row_of, write_row, write_rows};
 use super::run::{Scratch, run};
+use super::step::{Address, Linked};
 use super::weights::WeightValues;
 use super::{Cpu, LANES};
 use crate::device::{Job, Start, Status, StatusCode};

@@ -1,12 +1,12 @@
 //! Training that stays on the adapter: each step draws its batch, runs forward and back, and moves the weights, without the
 //! host. The host sends the order of an epoch and reads the steps' reports at its end.
 
+use super::fused::{Fused, KernelName};
 use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::recording::Recording;
 use super::rollout::{Keep, Prepared};
 use super::seats::Seats;
-use super::{Fused, KernelName};
 use crate::device::{Descent, DescentSetup, DescentState, DeviceError, Job, Start, StepCost, StepReport, Steps};
 use crate::model::{Prior, Scale};
 use crate::program::Weights;

@@ -1,7 +1,7 @@
 //! Jobs on an adapter: what is uploaded, run and read back for [`Device`](crate::device::Device).
 
-use super::Fused;
 use super::context::Context;
+use super::fused::Fused;
 use super::memory::{Memory, Slot};
 use super::params::flags;
 use super::recording::Recording;

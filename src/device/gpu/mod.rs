@@ -1,6 +1,7 @@
 //! The GPU device: programs as WGSL compute kernels on any Vulkan, Metal, DX12 or GL adapter.
 //!
-//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `layout`, `table` and `plan`
+//! `choice` says by which schedule a model runs, `tuning` finds the fastest, `chosen` keeps it; `fused` is the lane and the
+//! tile schedule, `layer` the one operation by operation, `listing` shows the kernels of all; `layout`, `table` and `plan`
 //! decide rows, tables and sizes without an adapter; `source` fills the drivers of `shaders/kernels`; `context`, `transfer`,
 //! `stamps`, `kernel`, `memory` and `cache` talk to wgpu, `trace` writes down what they say; `self_test` measures an adapter
 //! before it is trusted, `arithmetic` says by what; `rollout` plans a batch and records its passes, `recording` submits
@@ -13,11 +14,13 @@ mod choice;
 mod chosen;
 mod context;
 mod descent;
+mod fused;
 mod job;
 mod kernel;
 mod layer;
 mod layout;
 mod link;
+mod listing;
 mod memory;
 mod params;
 mod peak;
@@ -36,6 +39,7 @@ mod tuning;
 pub use adapters::{Adapter, adapters, has_hardware};
 pub use arithmetic::{ACCURATE, Arithmetic, Builtin};
 pub use chosen::Chosen;
+pub use listing::{Kernels, kernels};
 pub use peak::{PeakKind, PeakMeter};
 pub use self_test::{SelfTest, self_test};
 pub use source::{Schedule, Source};
@@ -45,14 +49,11 @@ pub use tuning::Tuning;
 use super::result::{DeviceError, Evaluation, Gradient, Rollout, Wanted, reduce};
 use super::{Care, Descent, DescentSetup, Device, Job, MemoryPlan};
 use crate::model::{Model, Observable};
-use choice::{Choice, FusedLayout, LaidOut, lay_out_wanted};
+use choice::{Choice, LaidOut, lay_out_wanted};
 use context::Context;
-use kernel::Kernel;
+use fused::Fused;
 use layer::Layers;
-use layout::Layout;
-use memory::Memory;
-use source::Shape;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 /// The GPU device with a model, in f32.
 pub struct Gpu {
@@ -66,45 +67,6 @@ pub struct Gpu {
 enum Engine {
     Fused(Arc<Fused>),
     Layers(Box<Layers>),
-}
-
-/// A model in the lane or the tile schedule on an adapter.
-struct Fused {
-    model: Model,
-    context: Context,
-    layout: Layout,
-    schedule: Schedule,
-    shapes: [Shape; 2],
-    budget: usize,
-    /// Most intervals of a dispatch of the forward and the adjoint kernel.
-    longest: [usize; 2],
-    kernels: [OnceLock<Arc<Kernel>>; 7],
-    memory: Mutex<Memory>,
-    pace: Mutex<recording::Pace>,
-}
-
-/// The kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KernelName {
-    Forward,
-    Adjoint,
-    Contract,
-    Reduce,
-    Draw,
-    Functional,
-    AdamW,
-}
-
-impl KernelName {
-    const ALL: [KernelName; 7] = [
-        KernelName::Forward,
-        KernelName::Adjoint,
-        KernelName::Contract,
-        KernelName::Reduce,
-        KernelName::Draw,
-        KernelName::Functional,
-        KernelName::AdamW,
-    ];
 }
 
 impl Gpu {
@@ -215,111 +177,12 @@ impl Gpu {
     }
 }
 
-impl Fused {
-    fn new(model: &Model, context: Context, laid_out: FusedLayout, budget: usize) -> Result<Fused, DeviceError> {
-        let FusedLayout { layout, schedule, shapes } = laid_out;
-        let mut longest = [usize::MAX; 2];
-        for (part, shape) in shapes.into_iter().enumerate() {
-            let per_interval = layout.iterations(part, schedule, shape);
-            longest[part] = plan::longest(per_interval, context.iterations).map_err(|message| {
-                let remedy = "use --schedule tile or layer, fewer solver.substeps, another adapter, or --device cpu";
-                context.error(message, remedy)
-            })?;
-        }
-        Ok(Fused {
-            model: model.clone(),
-            context,
-            layout,
-            schedule,
-            shapes,
-            budget,
-            longest,
-            kernels: Default::default(),
-            memory: Mutex::default(),
-            pace: Mutex::default(),
-        })
-    }
-
-    fn kernel(&self, name: KernelName) -> Result<Arc<Kernel>, DeviceError> {
-        let slot = &self.kernels[name as usize];
-        if let Some(kernel) = slot.get() {
-            return Ok(kernel.clone());
-        }
-        let text = source(&self.model, &self.layout, self.schedule, self.shapes, name)
-            .map_err(|message| self.context.error(message, "simplify the WGSL of the model, or use --device cpu"))?;
-        let kernel = Arc::new(Kernel::new(&self.context, &text)?);
-        Ok(slot.get_or_init(|| kernel).clone())
-    }
-}
-
 /// The remedy for what kernels cannot do.
 const CPU_ONLY: &str = "use --device cpu, or other penalties";
 
 /// What kernels cannot do.
 fn unsupported(model: &Model) -> Option<&'static str> {
     model.objective.needs_points().then_some("penalties that are functions of pairs of points")
-}
-
-fn source(
-    model: &Model,
-    layout: &Layout,
-    schedule: Schedule,
-    shapes: [Shape; 2],
-    name: KernelName,
-) -> Result<Source, String> {
-    match name {
-        KernelName::Forward => source::rollout(model, layout, schedule, shapes[0], 0),
-        KernelName::Adjoint => source::rollout(model, layout, schedule, shapes[1], 1),
-        KernelName::Contract => Ok(source::contract(layout)),
-        KernelName::Reduce => Ok(source::gradient()),
-        KernelName::Draw => Ok(source::draw(layout)),
-        KernelName::Functional => Ok(source::functional(layout)),
-        KernelName::AdamW => Ok(source::adamw()),
-    }
-}
-
-/// All kernels of a model, made without an adapter: for reading, for translation, for other compilers.
-pub struct Kernels {
-    /// The schedule chosen.
-    pub schedule: Schedule,
-    /// Texts.
-    pub sources: Vec<Source>,
-    /// What was planned, in a line.
-    pub summary: String,
-}
-
-/// The kernels of a model for WebGPU's default limits.
-pub fn kernels(model: &Model, schedule: Option<Schedule>) -> Result<Kernels, String> {
-    if let Some(what) = unsupported(model) {
-        return Err(format!("{what} run on the CPU only; {CPU_ONLY}"));
-    }
-    let memory = context::default_limits().max_compute_workgroup_storage_size as usize;
-    let laid_out = lay_out_wanted(model, schedule.map(Choice::from), memory);
-    match laid_out.map_err(|(message, remedy)| format!("{message}; {remedy}"))?.0 {
-        LaidOut::Layer => {
-            let (sources, summary) = layer::kernels(model)?;
-            Ok(Kernels { schedule: Schedule::Layer, sources, summary })
-        }
-        LaidOut::Fused(fused) => {
-            let FusedLayout { layout, schedule, shapes } = *fused;
-            let all = KernelName::ALL.map(|name| source(model, &layout, schedule, shapes, name));
-            let sources = all.into_iter().collect::<Result<Vec<Source>, String>>()?;
-            Ok(Kernels { schedule, sources, summary: summary(&layout, schedule, shapes) })
-        }
-    }
-}
-
-fn summary(layout: &Layout, schedule: Schedule, shapes: [Shape; 2]) -> String {
-    let [forward, reverse] = shapes.map(|s| s.samples);
-    let bytes = |part: usize| 4 * layout.work_rows()[part] * shapes[part].samples;
-    format!(
-        "schedule {}, {forward} and {reverse} trajectories per workgroup, {} and {} bytes of workgroup memory (forward, \
-         reverse), {} bytes of activations per trajectory and interval",
-        schedule.name(),
-        bytes(0),
-        bytes(1),
-        4 * layout.frame_rows().0
-    )
 }
 
 impl Device for Gpu {

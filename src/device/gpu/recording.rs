@@ -1,10 +1,10 @@
 //! Recordings of dispatches, and how they are submitted: bound, grouped, paced.
 
 use super::context::{Context, PARAMS_STRIDE};
+use super::fused::{Fused, KernelName};
 use super::kernel::Kernel;
 use super::memory::{Memory, Slot};
 use super::params::Params;
-use super::{Fused, KernelName};
 use crate::device::DeviceError;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Rollouts on an adapter: sizes and plan of a batch, uploads, and the recording of forward and reverse passes.
 
+use super::fused::{Fused, KernelName};
 use super::memory::{Memory, Slot};
 use super::params::{Params, flags};
 use super::plan::{self, Allowed, Plan, Sizes};
 use super::recording::Recording;
 use super::seats::{Pieces, Seats};
-use super::{Fused, KernelName};
 use crate::device::{DeviceError, Start, Trajectories};
 use crate::solve::TimeGrid;
 
