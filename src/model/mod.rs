@@ -4,6 +4,7 @@
 //! penalties) and **observe** (state to prediction). Devices run them; none knows what a pendulum is.
 
 mod build;
+mod compiled;
 mod compose;
 mod composer;
 mod encode;
@@ -21,9 +22,10 @@ mod rates;
 mod rollouts;
 mod sensitivity;
 mod spec;
+mod theta_spec;
 mod weights_file;
 
-pub use compose::{Model, ports};
+pub use compiled::{Model, ports};
 pub use error::ModelError;
 pub use grid_spec::GridSpec;
 pub use net_spec::NetSpec;
@@ -34,7 +36,7 @@ pub use pairs::{Between, Measure, PointLayout};
 pub use penalty::{ENTRIES, Entry, Penalty, kinds};
 pub use rollouts::Rollouts;
 pub use spec::{
-    EncodeSpec, Interpolation, Method, ModelSpec, ModelTable, PenaltySpec, Place, Prior, Reduced, Scale, Seen,
-    SolverSpec, ThetaSpec,
+    EncodeSpec, Interpolation, Method, ModelSpec, ModelTable, PenaltySpec, Place, Reduced, Seen, SolverSpec,
 };
+pub use theta_spec::{Prior, Scale, ThetaSpec};
 pub use weights_file::{initialise, load_weights, save_weights};

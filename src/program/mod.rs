@@ -7,12 +7,14 @@
 
 mod build;
 mod grid;
+mod operation;
 mod recompute;
 mod reverse;
 mod weights;
 
-pub use build::{Builder, Operation, Over, Port, Program, Value, ValueId, View, joint_function};
+pub use build::{Builder, joint_function};
 pub use grid::{Boundary, Grid, Stencil, Tap};
+pub use operation::{Operation, Over, Port, Program, Value, ValueId, View};
 pub use recompute::layers_again;
 pub use reverse::{Differentiated, sweep, vjp, without_unused};
 pub use weights::{WeightId, WeightShape, WeightTable, Weights};

@@ -5,7 +5,7 @@
 //! holds of a layer behind few inputs, where the device says so: 6 → 128 is 6 multiply–adds per number that need not be
 //! kept, 128 → 128 would be 128.
 
-use super::build::{Operation, Over, Value, ValueId, View};
+use super::operation::{Operation, Over, Value, ValueId, View};
 use super::reverse::Differentiated;
 use crate::graph::Tape;
 

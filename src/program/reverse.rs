@@ -1,6 +1,7 @@
 //! Differentiating programs: the reverse sweep as more operations of the same language.
 
-use super::build::{Builder, Operation, Over, Program, Value, View};
+use super::build::Builder;
+use super::operation::{Operation, Over, Program, Value, View};
 use super::recompute::recompute;
 use crate::graph::{self, Function};
 use std::sync::Arc;

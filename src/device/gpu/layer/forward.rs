@@ -1,7 +1,7 @@
 //! Forward passes of the layer schedule: the recording of steps, stages and observations.
 
 use super::Layers;
-use super::layout::{Commands, KernelName};
+use super::command::{Commands, KernelName};
 use super::link::Place;
 use super::params::{Params, flags};
 use super::prepare::{Keep, Prepared};

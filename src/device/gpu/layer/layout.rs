@@ -1,14 +1,13 @@
-//! The layout of a model in the layer schedule: its programs linked, the table that kernels read, the commands that run
-//! the steps, the maps that are printed.
+//! The layout of a model in the layer schedule: its programs linked, their steps in the table, the commands that run them.
 //!
 //! Pure functions of the model; nothing here talks to an adapter.
 
-use super::link::{Argument, Keeping, Linked, Place, Step, link};
-use crate::graph::Function;
+use super::command::{Commands, KernelName, Map};
+use super::link::{Keeping, Place, Step, link};
+use super::table::Writer;
 use crate::model::{Interpolation, Model, ports};
-use crate::program::{Boundary, Grid, Over, Program, vjp};
+use crate::program::{Program, vjp};
 use crate::solve::{Tableau, tableau};
-use std::sync::Arc;
 
 /// Threads of a workgroup, in all kernels.
 pub const THREADS: usize = 64;
@@ -18,117 +17,6 @@ const PRODUCT_DEPTH: [usize; 2] = [8, 4];
 
 /// Loop iterations of a thread that makes a vector of four numbers: its own, and one for each.
 pub const QUAD_ITERATIONS: usize = 5;
-
-/// The kernels; maps are printed, the others are written by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "told in shaders/kernels/layer")]
-pub enum KernelName {
-    Product,
-    Outer,
-    Stencil,
-    Sum,
-    Combine,
-    Fill,
-    Load,
-    Begin,
-    Prepare,
-    Observables,
-    Check,
-    Residuals,
-    Mismatch,
-    Targets,
-    Seed,
-    Reduce,
-    Map(usize),
-}
-
-impl KernelName {
-    /// Those that are the same for all models.
-    pub const WRITTEN: [KernelName; 16] = [
-        KernelName::Product,
-        KernelName::Outer,
-        KernelName::Stencil,
-        KernelName::Sum,
-        KernelName::Combine,
-        KernelName::Fill,
-        KernelName::Load,
-        KernelName::Begin,
-        KernelName::Prepare,
-        KernelName::Observables,
-        KernelName::Check,
-        KernelName::Residuals,
-        KernelName::Mismatch,
-        KernelName::Targets,
-        KernelName::Seed,
-        KernelName::Reduce,
-    ];
-
-    /// Its position among all kernels of a model.
-    pub fn index(self) -> usize {
-        match self {
-            KernelName::Map(map) => Self::WRITTEN.len() + map,
-            written => Self::WRITTEN.iter().position(|k| *k == written).unwrap_or_default(),
-        }
-    }
-}
-
-/// A printed map: two steps share it if nothing but places differs.
-#[derive(Clone, Debug)]
-pub struct Map {
-    /// The function.
-    pub function: Arc<Function>,
-    /// What it is repeated over.
-    pub over: Over,
-    /// Components of every argument, and whether it is a field.
-    pub arguments: Vec<(usize, bool)>,
-    /// True if the result is a field.
-    pub field: bool,
-}
-
-/// Workgroups of a command, from numbers per sample.
-#[derive(Clone, Copy, Debug)]
-pub enum Size {
-    /// A thread for each.
-    Threads(usize),
-    /// A workgroup for each.
-    Groups(usize),
-    /// `blocks` workgroups for `width` lanes.
-    Tiles { lanes: usize, width: usize, blocks: usize },
-    /// `blocks` workgroups for each partition of the lanes.
-    Blocks(usize),
-}
-
-/// A step as it is dispatched.
-#[derive(Clone, Copy, Debug)]
-pub enum Command {
-    /// A kernel with a step of the table.
-    Step { kernel: KernelName, step: u32, size: Size, flops: f64 },
-    /// A copy.
-    Copy { from: Place, output: Place, scalars: usize },
-}
-
-/// A program, linked and written to the table.
-#[derive(Debug, Default)]
-pub struct Commands {
-    /// Forward and reverse part.
-    pub parts: [Vec<Command>; 2],
-    /// Places and sizes.
-    pub linked: Linked,
-    /// Ports and outputs of the program itself; those of its reverse part stand behind them.
-    pub own: [usize; 2],
-}
-
-impl Commands {
-    /// Place of the cotangent of an output, where the reverse part reads it.
-    pub fn cotangent(&self, output: usize) -> Option<Place> {
-        self.linked.ports[self.own[0] + output]
-    }
-
-    /// Place of the cotangent that the reverse part yields, in the order of the ports that were asked for.
-    pub fn derivative(&self, position: usize) -> Place {
-        self.linked.outputs[self.own[1] + position]
-    }
-}
 
 /// A model laid out for the layer schedule.
 pub struct Layout {
@@ -193,7 +81,7 @@ impl Layout {
             Place::fixed(fixed - scalars)
         };
         let (cotangents, between) = ([take(states), take(parameters)], take(states));
-        let mut writer = Writer { model, table: Vec::new(), maps: Vec::new(), fills: Vec::new() };
+        let mut writer = Writer::new(model);
         let mut commands = |program: &Program, forward: usize, keeping: Keeping| {
             writer.commands(program, link(program, forward, keeping, theta, &mut fixed))
         };
@@ -316,127 +204,5 @@ impl Layout {
             dispatches(1),
             4 * self.calls() * self.evolve_kept.linked.frame
         )
-    }
-}
-
-/// A table in the making.
-struct Writer<'a> {
-    model: &'a Model,
-    table: Vec<u32>,
-    maps: Vec<Map>,
-    fills: Vec<(Place, u32, usize, usize)>,
-}
-
-impl<'a> Writer<'a> {
-    fn commands(&mut self, program: &Program, linked: Linked) -> Commands {
-        for fill in &linked.fills {
-            let at = self.table.len() as u32;
-            self.table.extend(fill.values.iter().map(|v| (*v as f32).to_bits()));
-            self.fills.push((fill.output, at, fill.values.len() * fill.cells, fill.cells));
-        }
-        let parts = linked.steps.each_ref().map(|steps| steps.iter().map(|step| self.command(program, step)).collect());
-        Commands { parts, linked, own: [program.ports.len(), program.outputs.len()] }
-    }
-
-    fn command(&mut self, program: &Program, step: &Step) -> Command {
-        let at = self.table.len() as u32;
-        let command = |kernel, size, flops: usize| Command::Step { kernel, step: at, size, flops: flops as f64 };
-        match step {
-            Step::Map { function, over, arguments, output, width, field } => {
-                let map = self.map(function, *over, arguments, *field);
-                self.table.extend([output.word(), *width as u32]);
-                self.table.extend(arguments.iter().map(|a| a.place.word()));
-                let threads = program.cells(*field) * if *over == Over::Component { *width } else { 1 };
-                let traffic = arguments.iter().map(|a| a.width).sum::<usize>() + width;
-                command(KernelName::Map(map), Size::Threads(threads), threads * (function.operations() + traffic))
-            }
-            Step::Product { weight, bias, transposed, padding, x, channels, output, rows, field } => {
-                let (taps, lanes) = (self.taps(*padding), program.cells(*field));
-                // Few rows make flat blocks: four rows of 256 lanes, up to 32 rows of 32.
-                let quads = rows.div_ceil(4).next_power_of_two().min(8);
-                self.table.extend([
-                    output.word(),
-                    x.word(),
-                    self.model.weights.shape(*weight).offset as u32,
-                    bias.map_or(0, |b| self.model.weights.shape(b).offset as u32 + 1),
-                    *rows as u32,
-                    *channels as u32,
-                    taps as u32,
-                    boundary(*padding) << 1 | u32::from(*transposed),
-                    u32::from(*field),
-                    quads as u32,
-                ]);
-                let size = Size::Tiles { lanes, width: 4 * THREADS / quads, blocks: rows.div_ceil(4 * quads) };
-                command(KernelName::Product, size, 2 * rows * channels * taps * lanes)
-            }
-            Step::Outer { weight, bias, padding, y, x, field } => {
-                let (taps, shape) = (self.taps(*padding), self.model.weights.shape(*weight));
-                // Few rows make flat blocks: 8 x 128, 16 x 64 or 32 x 32.
-                let quads = shape.rows.div_ceil(4).next_power_of_two().clamp(2, 8);
-                self.table.extend([
-                    y.word(),
-                    x.word(),
-                    shape.offset as u32,
-                    bias.map_or(0, |b| self.model.weights.shape(b).offset as u32 + 1),
-                    shape.rows as u32,
-                    (shape.columns / taps) as u32,
-                    taps as u32,
-                    boundary(*padding),
-                    u32::from(*field),
-                    quads as u32,
-                ]);
-                let blocks = shape.rows.div_ceil(4 * quads) * shape.columns.div_ceil(4 * THREADS / quads);
-                let size = Size::Blocks(blocks);
-                command(KernelName::Outer, size, 2 * shape.len() * program.cells(*field))
-            }
-            Step::Stencil { stencil, transposed, x, output, width } => {
-                let grid = self.grid();
-                let taps = stencil.taps(grid);
-                let words = [*width as u32, taps.len() as u32, u32::from(*transposed), boundary(Some(grid.boundary))];
-                self.table.extend([output.word(), x.word()].into_iter().chain(words));
-                for tap in &taps {
-                    self.table.extend([tap.row as i32 as u32, tap.column as i32 as u32, (tap.factor as f32).to_bits()]);
-                }
-                let threads = width * grid.cells();
-                command(KernelName::Stencil, Size::Threads(threads), 8 * taps.len() * threads)
-            }
-            Step::Sum { x, output, width } => {
-                self.table.extend([output.word(), x.word(), *width as u32]);
-                command(KernelName::Sum, Size::Groups(*width), width * program.cells(true))
-            }
-            Step::Copy { from, output, scalars } => Command::Copy { from: *from, output: *output, scalars: *scalars },
-        }
-    }
-
-    /// Weights per channel: those of a convolution, or one.
-    fn taps(&self, padding: Option<Boundary>) -> usize {
-        padding.map_or(1, |_| self.grid().offsets().len())
-    }
-
-    fn grid(&self) -> &'a Grid {
-        self.model.grid.as_ref().expect("operations on cells need a grid")
-    }
-
-    fn map(&mut self, function: &Arc<Function>, over: Over, arguments: &[Argument], field: bool) -> usize {
-        let arguments: Vec<(usize, bool)> = match over {
-            // The width of a component-wise map is data.
-            Over::Component => arguments.iter().map(|a| (1, a.field)).collect(),
-            Over::Sample | Over::Cell => arguments.iter().map(|a| (a.width, a.field)).collect(),
-        };
-        let same =
-            |m: &Map| m.over == over && m.field == field && m.arguments == arguments && *m.function == **function;
-        self.maps.iter().position(same).unwrap_or_else(|| {
-            self.maps.push(Map { function: function.clone(), over, arguments, field });
-            self.maps.len() - 1
-        })
-    }
-}
-
-/// As kernels read it.
-fn boundary(padding: Option<Boundary>) -> u32 {
-    match padding {
-        None | Some(Boundary::Replicate) => 0,
-        Some(Boundary::Periodic) => 1,
-        Some(Boundary::Zero) => 2,
     }
 }

@@ -1,10 +1,11 @@
 //! The layer schedule: one dispatch per operation over all samples of a chunk, activations in storage.
 //!
 //! It runs every model: those on grids, and per-sample networks of any width. `link` turns programs into steps over an
-//! arena, `layout` into the table that kernels read and the commands that run it, `plan` cuts a batch into chunks and
-//! segments, `source` assembles the kernels, `recording` submits dispatches; `prepare` makes a job ready, `forward` and `reverse` record the
-//! passes of a chunk, `job` answers the device's calls.
+//! arena, `table` into what kernels read and `command` into what runs them, `layout` holds it all; `plan` cuts a batch into
+//! chunks and segments, `source` assembles the kernels, `recording` submits dispatches; `prepare` makes a job ready, `forward`
+//! and `reverse` record the passes of a chunk, `job` answers the device's calls.
 
+mod command;
 mod forward;
 mod job;
 mod layout;
@@ -15,6 +16,7 @@ mod prepare;
 mod recording;
 mod reverse;
 mod source;
+mod table;
 
 use super::context::Context;
 use super::kernel::Kernel;
@@ -23,7 +25,8 @@ use super::recording::Pace;
 use super::source::Source;
 use crate::device::DeviceError;
 use crate::model::Model;
-use layout::{KernelName, Layout};
+use command::KernelName;
+use layout::Layout;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// A model in the layer schedule on an adapter.

@@ -1,7 +1,8 @@
 //! Recordings of the layer schedule: dispatches with their parameters, submitted in parts that no watchdog minds.
 
 use super::Layers;
-use super::layout::{Command, KernelName, Size, THREADS};
+use super::command::{Command, KernelName, Size};
+use super::layout::THREADS;
 use super::link::Place;
 use super::params::Params;
 use crate::device::DeviceError;

@@ -1,8 +1,8 @@
 //! Reverse passes of the layer schedule: the exact reverse of the steps taken, call by call.
 
 use super::Layers;
+use super::command::KernelName;
 use super::forward::Stretch;
-use super::layout::KernelName;
 use super::link::Place;
 use super::params::Params;
 use super::prepare::Prepared;

@@ -1,6 +1,7 @@
 //! WGSL of the layer schedule: the kernels of `shaders/kernels/layer` with what they share, and printed maps.
 
-use super::layout::{KernelName, Layout, Map};
+use super::command::{KernelName, Map};
+use super::layout::Layout;
 use super::plan::OUTER_DEPTH;
 use crate::device::gpu::source::{self, FINITE, LINE_BUDGET, Source};
 use crate::graph::{library, wgsl};
