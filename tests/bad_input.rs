@@ -355,3 +355,12 @@ fn a_simulated_data_set_is_written() {
     assert_eq!(out.get("outputs").unwrap().shape, [4, 13, 2]);
     assert_eq!(out.get("inputs").unwrap().shape, [4, 13, 1]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_ends_the_program_without_a_word() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = Command::new(env!("CARGO_BIN_EXE_greybox")).arg("penalties").stdout(writer).output().unwrap();
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(141), ""));
+}

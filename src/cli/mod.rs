@@ -64,6 +64,7 @@ enum Command {
 
 /// Runs the command line; returns the exit code.
 pub fn main() -> std::process::ExitCode {
+    leave_with_readers();
     let arguments = Arguments::parse();
     log();
     // A misspelt fault would let a test pass that tests nothing.
@@ -88,6 +89,20 @@ pub fn main() -> std::process::ExitCode {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Ends the program without a word when the reader of its output goes away, as `head` does: that is no bug to be traced.
+fn leave_with_readers() {
+    /// What shells say of programs that such a signal ends.
+    const BROKEN_PIPE: i32 = 128 + 13;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let print = |text: &str| text.starts_with("failed printing to") && text.contains("Broken pipe");
+        if info.payload_as_str().is_some_and(print) {
+            std::process::exit(BROKEN_PIPE);
+        }
+        usual(info);
+    }));
 }
 
 /// Sends what the library has to say to stderr: warnings, or as much as `GREYBOX_LOG` asks for (error … trace).
