@@ -1,8 +1,8 @@
 //! The baselines of a study: physics alone fitted, network alone trained, all of them compared on the test windows.
 
 use super::Failure;
-use super::folder::write_json;
-use super::members::stop_at_interrupt;
+use super::folder::{record_device, write_json};
+use super::interrupt::Stop;
 use super::pipeline::Pipeline;
 use super::progress::Progress;
 use crate::data::Windows;
@@ -12,9 +12,8 @@ use crate::study::{
     Estimate, EstimateConfig, ForecastError, Sweep, Units, estimate, fit_physics, forecast_error, network_settings,
     persistence_error, thin, trajectories, windows_for,
 };
-use crate::train::{Trained, Training};
+use crate::train::{Checkpoint, Trained, Training};
 use serde::Serialize;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A forecaster and its errors.
@@ -57,6 +56,7 @@ pub fn baselines(
         theta: Some(fitted.theta),
     });
     all.push(network_alone(pipeline, network.as_ref(), &units)?);
+    [physics, network].iter().for_each(|device| pipeline.note_recoveries(Some(&**device)));
     if let Some(error) = persistence_error(windows, &units) {
         all.push(Baseline {
             name: "persistence",
@@ -159,7 +159,9 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
         [&data.train, &data.validation, pipeline.test_windows()].map(|w| windows_for(model, w));
     let [train, validation] = [&train, &validation].map(|w: &Windows| trajectories(w, &data.residual_scale));
     let (path, run) = (pipeline.out.join("network_alone.safetensors"), pipeline.identity(&model.source, &[]));
-    pipeline.give_up(&path)?;
+    if pipeline.restart {
+        Checkpoint::remove(&path)?;
+    }
     let training = Training {
         device,
         config: &config,
@@ -169,17 +171,25 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
         single: pipeline.arguments.device.precision() == Precision::F32,
         checkpoint: Some((&path, &run)),
     };
-    let stop = stop_at_interrupt();
+    let stop = Stop::listen();
     eprintln!("network alone: {} weights, {} epochs", model.weights.per_member(), config.epochs);
-    let progress = Progress::new(config.epochs, 0, model);
-    let trained = training.run(|m| {
+    let state = training.resume()?;
+    let done = state.as_ref().map_or(0, |c| c.epoch);
+    if state.as_ref().is_none_or(|c| c.goes_on(&config)) {
+        record_device(&pipeline.out.join("network_alone.json"), done, device, pipeline.arguments.device.memory)?;
+    }
+    let progress = Progress::new(config.epochs, done, model);
+    let trained = training.run_from(state, |m| {
         progress.show(m);
-        !stop.load(Ordering::SeqCst)
+        !stop.asked()
     })?;
     progress.finish();
     if trained.interrupted {
         let done = trained.history.len();
-        return Err(Failure::Interrupted(format!("stopped after epoch {done}; the same command continues")));
+        let command = pipeline.same_command();
+        return Err(Failure::Interrupted(format!(
+            "stopped after epoch {done} of the network alone; {command} continues"
+        )));
     }
     let weights = if config.keep_best { trained.best } else { trained.last };
     let theta: Vec<f64> = (0..model.theta.len()).map(|i| model.theta_spec(i).at(0.5)).collect();

@@ -111,8 +111,9 @@ const SCHEDULES: &str = "schedules.json";
 
 /// How the devices of a run find their schedules, for batches of so many trajectories. Schedules are part of the bits, so
 /// they are recorded beside the checkpoint. A checkpoint without a record was trained by the schedule of the widths.
-pub fn tuning(folder: &Path, checkpoint: &str, samples: usize) -> gpu::Tuning {
+/// Who has the folder `keeps` the record.
+pub fn tuning(folder: &Path, checkpoint: &str, samples: usize, keeps: bool) -> gpu::Tuning {
     let record = folder.join(SCHEDULES);
     let measure = record.exists() || !folder.join(checkpoint).exists();
-    gpu::Tuning { measure, samples, record: Some(record) }
+    gpu::Tuning { measure, samples, record: Some(record), keeps }
 }

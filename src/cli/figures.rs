@@ -230,9 +230,14 @@ fn training(pipeline: &Pipeline, results: &Results) -> Result<Section, Failure> 
 /// Breakdowns of devices that the run has survived, in training and elsewhere.
 fn recoveries(pipeline: &Pipeline, results: &Results) -> Vec<String> {
     let mut all: Vec<String> = results.trained.history.iter().flat_map(|m| m.recoveries.clone()).collect();
-    // Training may have had this device too.
-    let further: Vec<String> = pipeline.device.recoveries().into_iter().filter(|r| !all.contains(r)).collect();
-    all.extend(further);
+    // Training may have had these devices too.
+    let mut known = all.clone();
+    for recovery in pipeline.all_recoveries() {
+        match known.iter().position(|other| *other == recovery) {
+            Some(place) => drop(known.swap_remove(place)),
+            None => all.push(recovery),
+        }
+    }
     all.into_iter().map(|recovery| format!("{recovery}.")).collect()
 }
 

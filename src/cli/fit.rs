@@ -2,8 +2,9 @@
 
 use super::Failure;
 use super::folder::{MetricsFile, record_device};
+use super::interrupt::Stop;
 use super::lean::{Lean, with_all_penalties};
-use super::members::{save_members, stop_at_interrupt};
+use super::members::save_members;
 use super::pipeline::Pipeline;
 use super::progress::Progress;
 use crate::device::{Precision, Trajectories};
@@ -12,7 +13,6 @@ use crate::study::trajectories;
 use crate::train::{Checkpoint, Mode, TrainConfig, Trained, Training, joined};
 use anyhow::anyhow;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Name of the checkpoint in a folder of results.
@@ -85,23 +85,25 @@ impl Pipeline {
         if resumed > 0 {
             eprintln!("continuing from epoch {resumed} of {} ({})", config.epochs, path.display());
         }
-        if resumed < config.epochs {
-            record_device(folder, resumed, device, self.arguments.device.memory)?;
+        if state.as_ref().is_none_or(|c| c.goes_on(config)) {
+            record_device(&folder.join("run.json"), resumed, device, self.arguments.device.memory)?;
         }
         let mut metrics = MetricsFile::begin(folder.join("metrics.jsonl"), done)?;
         let progress = Progress::new(config.epochs, resumed, device.model());
-        let stop = stop_at_interrupt();
+        let stop = Stop::listen();
         let trained = training.run_from(state, |m| {
             progress.show(m);
-            metrics.add(m) && !stop.load(Ordering::SeqCst)
+            metrics.add(m) && !stop.asked()
         })?;
         progress.finish();
         metrics.end()?;
+        self.note_recoveries(lean.as_ref().map(|lean| &*lean.device));
         save_members(folder, &self.model, config, &trained, self.arguments.device.precision() == Precision::F64)?;
         if trained.interrupted {
             return Err(Failure::Interrupted(format!(
-                "stopped after epoch {}; the same command continues from {}",
+                "stopped after epoch {}; {} continues from {}",
                 trained.history.len(),
+                self.same_command(),
                 path.display()
             )));
         }
@@ -121,7 +123,7 @@ impl Pipeline {
             )
             .into());
         };
-        if c.epoch < config.epochs && !c.members.iter().all(|m| m.ended.is_some()) {
+        if c.goes_on(config) {
             let (done, epochs) = (c.epoch, config.epochs);
             eprintln!("note: this training stopped after epoch {done} of {epochs}; `greybox train` continues it");
         }

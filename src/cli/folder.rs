@@ -1,6 +1,7 @@
 //! A folder of results: held by one process, with a record of what ran in it, and metrics line by line.
 
 use super::Failure;
+use super::members::remove_members;
 use super::pipeline::Pipeline;
 use crate::device::Device;
 use crate::store::{RunLock, WriteError, clean, make_folder, write};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::SystemTime;
 
 /// Writes a value as JSON.
@@ -16,13 +18,19 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Fail
     Ok(write(path, serde_json::to_string_pretty(value)?.as_bytes())?)
 }
 
+/// Makes a folder of results and keeps other processes out of it while the lock lives.
+pub(super) fn own_folder(folder: &Path) -> Result<RunLock, Failure> {
+    make_folder(folder)?;
+    let lock = RunLock::take(folder)?;
+    clean(folder);
+    Ok(lock)
+}
+
 impl Pipeline {
     /// Makes the folder of results and keeps other processes out of it; to be called before anything is written there.
     pub(super) fn hold(&self) -> Result<(), Failure> {
         if self.lock.get().is_none() {
-            make_folder(&self.out)?;
-            let _ = self.lock.set(RunLock::take(&self.out)?);
-            clean(&self.out);
+            let _ = self.lock.set(own_folder(&self.out)?);
         }
         Ok(())
     }
@@ -36,12 +44,30 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Removes a checkpoint where the run was told to begin anew.
+    /// Removes a checkpoint, and tables of members beside it, where the run was told to begin anew.
     pub(super) fn give_up(&self, checkpoint: &Path) -> Result<(), Failure> {
         if self.restart {
             Checkpoint::remove(checkpoint)?;
+            remove_members(checkpoint.parent().unwrap_or(Path::new(".")))?;
         }
         Ok(())
+    }
+
+    /// The command that continues this one, in words: with `--restart` it would begin anew.
+    pub(super) fn same_command(&self) -> &'static str {
+        if self.restart { "the same command without --restart" } else { "the same command" }
+    }
+
+    /// What all devices of this process have survived.
+    pub(super) fn all_recoveries(&self) -> Vec<String> {
+        let noted = self.recoveries.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.iter().cloned().chain(self.device.recoveries()).collect()
+    }
+
+    /// Notes the breakdowns that a device has survived which is given up now; reports tell of them.
+    pub(super) fn note_recoveries(&self, device: Option<&dyn Device>) {
+        let mut all = self.recoveries.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(device.iter().flat_map(|device| device.recoveries()));
     }
 }
 
@@ -76,13 +102,14 @@ impl Ran {
     }
 }
 
-/// Adds the device to the list `run.json` of a folder whose training goes on from an epoch, with the megabytes that it may
-/// use. Says so where it is another device than before.
-pub(super) fn record_device(folder: &Path, epoch: usize, device: &dyn Device, memory: usize) -> Result<(), Failure> {
-    let path = folder.join("run.json");
-    let text = if epoch > 0 { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+/// Adds the device to the list `run.json` of a training that goes on from an epoch, with the megabytes that it may use.
+/// Says so where it is another device than before.
+pub(super) fn record_device(path: &Path, epoch: usize, device: &dyn Device, memory: usize) -> Result<(), Failure> {
+    let text = if epoch > 0 { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
     // What cannot be read is written anew.
     let mut all: Vec<Ran> = serde_json::from_slice(&text).unwrap_or_default();
+    // A run that ended before its first checkpoint has left nothing.
+    all.retain(|ran| ran.epoch < epoch);
     let now = Ran {
         epoch,
         greybox: env!("CARGO_PKG_VERSION").into(),
@@ -101,7 +128,7 @@ pub(super) fn record_device(folder: &Path, epoch: usize, device: &dyn Device, me
         None => {}
     }
     all.push(now);
-    write_json(&path, &all)
+    write_json(path, &all)
 }
 
 /// `metrics.jsonl`: a line for each epoch.

@@ -18,6 +18,7 @@ impl Pipeline {
         for forecaster in &self.forecasters {
             let device = self.arguments.device.open(&forecaster.model)?;
             forecasts.push(config.run(forecaster, device.as_ref(), (&self.model, weights), theta)?);
+            self.note_recoveries(Some(&*device));
         }
         let drift = |d: &Drift| serde_json::json!({ "output": d.name, "mean_square": d.mean_square, "scale": d.scale, "largest": d.largest });
         let rows: Vec<serde_json::Value> = forecasts

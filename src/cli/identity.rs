@@ -35,13 +35,20 @@ impl Pipeline {
         found.map_or(String::new(), toml::Value::to_string)
     }
 
-    /// Of simulated data their truth, as their numbers may differ in the last bit from processor to processor; of others
-    /// the numbers.
+    /// Of simulated data their truth and which windows train, validate and test, as their numbers may differ in the last bit
+    /// from processor to processor; of others the numbers.
     fn data_checksum(&self) -> String {
         let mut sum = Checksum::new();
         let prepared = &self.prepared;
         match &prepared.truth {
-            Some(truth) => sum.add(truth.model.source.as_bytes()),
+            Some(truth) => {
+                sum.add(truth.model.source.as_bytes());
+                let data = &prepared.dataset;
+                for windows in [&data.train, &data.validation, &data.test] {
+                    let places = windows.episode.iter().chain(&windows.start);
+                    sum.add_numbers(&places.map(|place| f64::from(*place)).collect::<Vec<_>>());
+                }
+            }
             None => [&prepared.train, &prepared.validation, &prepared.test].iter().for_each(|t| add(&mut sum, t)),
         }
         sum.digits()

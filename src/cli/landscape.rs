@@ -1,8 +1,8 @@
 //! The landscape phase: into files, chunk by chunk, by one process or by several that share them.
 
 use super::Failure;
-use super::members::stop_at_interrupt;
-use super::pipeline::Pipeline;
+use super::interrupt::Stop;
+use super::pipeline::{Folder, Pipeline};
 use super::run::{PhaseArguments, weights};
 use crate::program::Weights;
 use crate::study::{
@@ -13,7 +13,6 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Name of the landscape in a folder of results.
@@ -38,7 +37,7 @@ pub struct LandscapeArguments {
 
 /// The landscape only.
 pub fn run(arguments: &LandscapeArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.phase.study)?;
+    let mut pipeline = Pipeline::open(&arguments.phase.study, Folder::Read)?;
     super::pipeline::require_free(&pipeline)?;
     let weights = weights(&pipeline, &arguments.phase)?;
     let middle: Vec<f64> = (0..pipeline.model.theta.len()).map(|i| pipeline.model.theta_spec(i).at(0.5)).collect();
@@ -104,10 +103,10 @@ impl Pipeline {
             }
             opened => opened,
         }?;
-        let (stop, progress) = (stop_at_interrupt(), Progress::new(&store));
+        let (stop, progress) = (Stop::listen(), Progress::new(&store));
         let go_on = |filled| {
             progress.show(filled);
-            !stop.load(Ordering::SeqCst)
+            !stop.asked()
         };
         let filled = store.fill(&sweep, (objective, &criteria), base, part.unwrap_or(Part::ALL), go_on)?;
         progress.finish(filled);

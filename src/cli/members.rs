@@ -1,28 +1,26 @@
-//! What a training run leaves beside its checkpoint: weights of all members and a table of them. And how it is stopped.
+//! What a training run leaves beside its checkpoint: weights of all members and a table of them.
 
 use super::Failure;
 use super::folder::write_json;
 use crate::model::{Model, save_weights};
 use crate::store;
 use crate::train::{TrainConfig, Trained};
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// True once Ctrl-C was pressed; a second time ends the program at once. A handler that cannot be set leaves the default
-/// behaviour.
-pub fn stop_at_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    static HANDLER: OnceLock<()> = OnceLock::new();
-    HANDLER.get_or_init(|| {
-        let _ = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-            eprintln!("\nstopping after this epoch or chunk; press Ctrl-C again to stop at once");
-        });
-    });
-    &STOP
+/// Files of a population.
+const MEMBERS: [&str; 2] = ["members.json", "members"];
+
+/// Removes what [`save_members`] has left of a population.
+pub fn remove_members(folder: &Path) -> Result<(), store::WriteError> {
+    for path in MEMBERS.map(|name| folder.join(name)) {
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match removed {
+            Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(store::WriteError::write(&path, reason)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Writes the last and the best weights of the first member that did not diverge, and of a population `members.json` and
@@ -40,7 +38,7 @@ pub fn save_members(
     if trained.members.len() == 1 {
         return Ok(());
     }
-    let inner = folder.join("members");
+    let [list, inner] = MEMBERS.map(|name| folder.join(name));
     store::make_folder(&inner)?;
     let (weights, theta) = match config.keep_best {
         true => (&trained.best, &trained.best_theta),
@@ -61,5 +59,5 @@ pub fn save_members(
             "metrics": trained.metrics(m), "diverged": trained.members[m].diverged(),
         }));
     }
-    write_json(&folder.join("members.json"), &rows)
+    write_json(&list, &rows)
 }

@@ -17,6 +17,7 @@ mod identify;
 mod identify_figures;
 mod identify_words;
 mod identity;
+mod interrupt;
 mod landscape;
 mod landscape_figures;
 mod lean;

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::device::{DeviceArguments, tuning};
 use super::fit::CHECKPOINT;
+use super::folder::own_folder;
 use crate::data::Windows;
 use crate::device::Device;
 use crate::device::gpu::Tuning;
@@ -18,7 +19,7 @@ use anyhow::anyhow;
 use clap::Args;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 /// What all commands on a study share.
@@ -72,11 +73,22 @@ pub struct Pipeline {
     pub restart: bool,
     /// Keeps other processes out of the folder of results.
     pub(super) lock: OnceLock<RunLock>,
+    /// Breakdowns that devices have survived which are gone.
+    pub(super) recoveries: Mutex<Vec<String>>,
+}
+
+/// Which way a command uses the folder of results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Folder {
+    /// It is the command's own from the beginning.
+    Own,
+    /// It is read; what is written there comes at the end.
+    Read,
 }
 
 impl Pipeline {
-    /// Opens a study: model, device and data.
-    pub fn open(arguments: &StudyArguments) -> Result<Pipeline, Failure> {
+    /// Opens a study: model, data and device.
+    pub fn open(arguments: &StudyArguments, folder: Folder) -> Result<Pipeline, Failure> {
         let start = Instant::now();
         let mut study = Study::open_with(&arguments.study, arguments.full, &arguments.settings)?;
         if let (Some(seed), Some(train)) = (arguments.seed, &mut study.train) {
@@ -95,19 +107,26 @@ impl Pipeline {
         let out =
             arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(results_name(&study.path, arguments.full)));
         let batch = |t: &TrainConfig| t.batch * t.draws * t.population.members(t.seed, &model).len();
-        let tuning = tuning(&out, CHECKPOINT, study.train.as_ref().map_or(0, batch));
-        let device = arguments.device.open_tuned(&model, &tuning)?;
-        eprintln!("device: {}", device.description());
-        let opened = start.elapsed().as_secs_f64();
+        let compiled = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let prepared = prepare(&study, &model, arguments.data.as_deref())?;
+        let data = start.elapsed().as_secs_f64();
+        // The schedule that is chosen is written there.
+        let lock = OnceLock::new();
+        if folder == Folder::Own {
+            let _ = lock.set(own_folder(&out)?);
+        }
+        let start = Instant::now();
+        let tuning = tuning(&out, CHECKPOINT, study.train.as_ref().map_or(0, batch), folder == Folder::Own);
+        let device = arguments.device.open_tuned(&model, &tuning)?;
+        let opened = start.elapsed().as_secs_f64();
+        eprintln!("device: {}", device.description());
         let counts = [prepared.train.count, prepared.validation.count, prepared.test.count];
         eprintln!("data: {} training, {} validation, {} test windows", counts[0], counts[1], counts[2]);
         note_stability(&model, &prepared);
-        let timings = vec![("compile".into(), opened), ("data".into(), start.elapsed().as_secs_f64())];
+        let timings = vec![("compile".into(), compiled + opened), ("data".into(), data)];
         let chosen = study.estimate.chosen(&prepared.dataset);
         let arguments = arguments.clone();
-        let (restart, lock) = (false, OnceLock::new());
         Ok(Pipeline {
             study,
             arguments,
@@ -119,8 +138,9 @@ impl Pipeline {
             out,
             tuning,
             timings,
-            restart,
+            restart: false,
             lock,
+            recoveries: Mutex::default(),
         })
     }
 

@@ -49,7 +49,8 @@ impl Pipeline {
         let config = retrain.training(train, &axes);
         let members = config.population.members(config.seed, &self.model);
         eprintln!("retrained landscape: {} networks", members.len());
-        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"), &["landscape.retrain"])?;
+        let further = &["landscape.retrain", "landscape.axes"];
+        let trained = self.fit(&config, &self.prepared.train, &self.out.join("retrained"), further)?;
         self.timings.push(("retrain".into(), start.elapsed().as_secs_f64()));
         let start = Instant::now();
         let (windows, most) = (self.test_windows(), self.landscape_trajectories());

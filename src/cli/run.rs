@@ -5,7 +5,7 @@ use super::baselines::baselines;
 use super::figures::{Results, write_report};
 use super::folder::write_json;
 use super::forecast::print_forecasts;
-use super::pipeline::{Pipeline, StudyArguments, require_free};
+use super::pipeline::{Folder, Pipeline, StudyArguments, require_free};
 use crate::study::{Estimate, trained_estimates};
 use clap::Args;
 use std::path::PathBuf;
@@ -17,7 +17,8 @@ use std::path::PathBuf;
 pub struct RunArguments {
     #[command(flatten)]
     study: StudyArguments,
-    /// Train from the beginning and give up what an earlier run has reached in the folder of results.
+    /// Train from the beginning and give up what an earlier run has reached in the folder of results. To continue a run that
+    /// was begun so, leave it out.
     #[arg(long)]
     restart: bool,
 }
@@ -35,7 +36,7 @@ pub struct PhaseArguments {
 
 /// The whole road.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let mut pipeline = Pipeline::open(&arguments.study, Folder::Own)?;
     pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     finish(&mut pipeline, trained, None)
@@ -43,7 +44,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 
 /// Training only.
 pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let mut pipeline = Pipeline::open(&arguments.study, Folder::Own)?;
     pipeline.restart = arguments.restart;
     let trained = pipeline.train()?;
     if let Some(last) = trained.history.last() {
@@ -57,14 +58,14 @@ pub fn train(arguments: &RunArguments) -> Result<(), Failure> {
 
 /// Everything behind training, from its checkpoint.
 pub fn report(arguments: &PhaseArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let mut pipeline = Pipeline::open(&arguments.study, Folder::Read)?;
     let trained = pipeline.trained()?;
     finish(&mut pipeline, trained, arguments.weights.as_deref())
 }
 
 /// Estimates only.
 pub fn estimate(arguments: &PhaseArguments) -> Result<(), Failure> {
-    let mut pipeline = Pipeline::open(&arguments.study)?;
+    let mut pipeline = Pipeline::open(&arguments.study, Folder::Read)?;
     require_free(&pipeline)?;
     // Weights of a file come without a θ that was trained with them.
     let (weights, of_training) = match &arguments.weights {

@@ -22,7 +22,7 @@ pub fn read_csv(path: &Path, delimiter: Option<char>) -> Result<Arrays, DataErro
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     let delimiter = delimiter.unwrap_or_else(|| detect_delimiter(text));
-    let delimiter = u8::try_from(delimiter).map_err(|_| {
+    let delimiter = u8::try_from(delimiter).ok().filter(u8::is_ascii).ok_or_else(|| {
         DataError::config("delimiter", format!("\"{delimiter}\" is not ASCII"), "give one of , ; or tab")
     })?;
     let rows = read_rows(path, text, delimiter)?;

@@ -125,7 +125,9 @@ fn residual_scale(normalise: Normalise, train: &Windows, episodes: &[Episode]) -
                 values.iter().copied().fold(f64::MIN, f64::max) - values.iter().copied().fold(f64::MAX, f64::min)
             }
         };
-        if scale.is_finite() && scale > 0.0 {
+        // Rounding gives equal numbers a scale as well.
+        let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        if scale.is_finite() && scale > 1e-12 * largest {
             return Ok(scale);
         }
         let problem = format!("output {output} (from 0) does not vary, so its residual cannot be normalised");

@@ -69,6 +69,11 @@ pub(super) fn select(
     };
     let stacked = lead == 2;
     let leading = first.array.shape.iter().take(lead).copied().collect::<Vec<_>>();
+    if let Some(longer) = all().find(|column| leading.len() < lead && column.array.shape.len() > leading.len()) {
+        let [a, b] = [first, longer].map(|column| format!("\"{}\" is {:?}", column.reference, column.array.shape));
+        let remedy = "give all arrays the axes [steps] or [episodes, steps], and behind them that of members";
+        return Err(DataError::array(place, format!("{a}, but {b}"), remedy));
+    }
     let layout = Layout { place, leading, reference: first.reference.clone() };
     for column in all() {
         layout.check(column)?;

@@ -235,13 +235,12 @@ struct RecoveringDescent<'a> {
 
 impl<'a> RecoveringDescent<'a> {
     fn run<T>(&mut self, work: impl Fn(&mut (dyn Descent + 'a)) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
-        let (first, breakdown) = match self.inner.as_deref_mut().map(&work) {
-            Some(Ok(done)) => return Ok(done),
-            Some(Err(error)) => match error.breakdown() {
+        let (first, breakdown) = match self.follow().and_then(|inner| work(inner)) {
+            Ok(done) => return Ok(done),
+            Err(error) => match error.breakdown() {
                 Some(breakdown) => (error, breakdown),
                 None => return Err(error),
             },
-            None => return Err(self.shared.broken(Breakdown::Lost, "it broke down before".into())),
         };
         // Its buffers go before new ones are made.
         self.inner = None;
@@ -253,6 +252,19 @@ impl<'a> RecoveringDescent<'a> {
             Ok(None) => Err(first),
             Err(second) => Err(self.shared.twice(number, &first, second)),
         }
+    }
+
+    /// The descent, on the device of now: other work may have had it opened anew since.
+    fn follow(&mut self) -> Result<&mut (dyn Descent + 'a), DeviceError> {
+        let (device, number) = self.shared.current()?;
+        if number > self.number {
+            // Its buffers go before new ones are made.
+            self.inner = None;
+            self.number = number;
+            self.restore(&*device)?;
+        }
+        let gone = || self.shared.broken(Breakdown::Lost, "it broke down before".into());
+        self.inner.as_deref_mut().ok_or_else(gone)
     }
 
     /// A descent on a device opened anew, in the state that was lost.

@@ -57,7 +57,7 @@ impl RunLock {
                 let owner = owner.unwrap_or("another process").to_string();
                 return Err(LockError::Held { folder: folder.into(), owner });
             }
-            Err(TryLockError::Error(reason)) if reason.kind() == ErrorKind::Unsupported => {
+            Err(TryLockError::Error(reason)) if knows_no_locks(&reason) => {
                 tracing::warn!("{}: the file system knows no locks; do not run twice in one folder", folder.display());
             }
             Err(TryLockError::Error(reason)) => return Err(failed(reason)),
@@ -65,6 +65,13 @@ impl RunLock {
         file.set_len(0).and_then(|()| file.write_all(owner.as_bytes())).map_err(failed)?;
         Ok(RunLock { file })
     }
+}
+
+/// Whether the file system has no locks at all. NFS without its lock daemon says that none are available.
+fn knows_no_locks(reason: &std::io::Error) -> bool {
+    const NO_LOCKS_AVAILABLE: i32 = 37;
+    reason.kind() == ErrorKind::Unsupported
+        || (cfg!(target_os = "linux") && reason.raw_os_error() == Some(NO_LOCKS_AVAILABLE))
 }
 
 impl Drop for RunLock {

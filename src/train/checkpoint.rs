@@ -56,39 +56,43 @@ impl Checkpoint {
         Ok(write_keeping(path, &beside(path, "previous"), &file)?)
     }
 
-    /// Reads a checkpoint; `None` if there is none. Where the newest is damaged it is set aside, with a warning, and the
-    /// one before is read.
+    /// Reads a checkpoint; `None` if there is none. Where the newest is damaged the one before is read, with a warning.
     pub fn load(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
-        let previous = beside(path, "previous");
-        let (damaged, message) = match read(path) {
-            Ok(None) => return read(&previous),
-            Err(CheckpointError::Damaged { path, message }) => (path, message),
-            whole => return whole,
-        };
-        let Ok(Some(checkpoint)) = read(&previous) else {
-            return Err(CheckpointError::Damaged { path: damaged, message });
-        };
-        // Else the next checkpoint would keep it as the previous one.
-        let aside = beside(path, "damaged");
-        std::fs::rename(path, &aside).map_err(|reason| WriteError::write(&aside, reason))?;
-        tracing::warn!(
-            "{} is damaged: {message}; it is kept as {}, and the run goes on from the checkpoint before, of epoch {}",
-            path.display(),
-            aside.display(),
-            checkpoint.epoch
-        );
+        let Some((checkpoint, damage)) = sound(path)? else { return Ok(None) };
+        if let Some(message) = damage {
+            let (path, epoch) = (path.display(), checkpoint.epoch);
+            tracing::warn!("{path} is damaged: {message}; the checkpoint before is read, of epoch {epoch}");
+        }
         Ok(Some(checkpoint))
     }
 
     /// The checkpoint of a run, which `study` tells from others; `None` if there is none, an error if there is one of
     /// another run. `study` is a list `NAME=VALUE NAME=VALUE …`, whose names say what differs.
     pub fn load_of(path: &Path, study: &str) -> Result<Option<Checkpoint>, CheckpointError> {
-        let found = Checkpoint::load(path)?;
-        match &found {
-            Some(c) if c.study != study => {
-                Err(CheckpointError::OtherRun { path: path.into(), differ: differences(&c.study, study) })
-            }
-            _ => Ok(found),
+        Checkpoint::load(path)?.map(|checkpoint| checkpoint.of(path, study)).transpose()
+    }
+
+    /// The same for a run that goes on from there: a damaged one is set aside.
+    pub(super) fn take(path: &Path, study: &str) -> Result<Option<Checkpoint>, CheckpointError> {
+        let Some((checkpoint, damage)) = sound(path)? else { return Ok(None) };
+        let checkpoint = checkpoint.of(path, study)?;
+        if let Some(message) = damage {
+            // Else the next checkpoint would keep it as the previous one.
+            let aside = beside(path, "damaged");
+            std::fs::rename(path, &aside).map_err(|reason| WriteError::write(&aside, reason))?;
+            let (path, aside, epoch) = (path.display(), aside.display(), checkpoint.epoch);
+            tracing::warn!(
+                "{path} is damaged: {message}; it is kept as {aside}, and the run goes on from the checkpoint before, of epoch \
+                 {epoch}"
+            );
+        }
+        Ok(Some(checkpoint))
+    }
+
+    fn of(self, path: &Path, study: &str) -> Result<Checkpoint, CheckpointError> {
+        match self.study == study {
+            true => Ok(self),
+            false => Err(CheckpointError::OtherRun { path: path.into(), differ: differences(&self.study, study) }),
         }
     }
 
@@ -141,6 +145,20 @@ fn checksum<'a>(facts: &HashMap<String, String>, arrays: impl Iterator<Item = (&
     sum.digits()
 }
 
+/// The newest checkpoint that is sound, and what is wrong with a newer one.
+fn sound(path: &Path) -> Result<Option<(Checkpoint, Option<String>)>, CheckpointError> {
+    let previous = beside(path, "previous");
+    let whole = |found: Option<Checkpoint>| found.map(|checkpoint| (checkpoint, None));
+    match read(path) {
+        Ok(None) => read(&previous).map(whole),
+        Err(CheckpointError::Damaged { path, message }) => match read(&previous) {
+            Ok(Some(before)) => Ok(Some((before, Some(message)))),
+            _ => Err(CheckpointError::Damaged { path, message }),
+        },
+        found => found.map(whole),
+    }
+}
+
 /// Reads one file; `None` if there is none.
 fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
     let bytes = match std::fs::read(path) {
@@ -152,6 +170,12 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
     let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
     let facts = header.metadata().clone().unwrap_or_default();
+    let tensors = file.tensors();
+    let sum = checksum(&facts, tensors.iter().map(|(name, view)| (name.as_str(), view.data())));
+    // Damage may look like another format.
+    if facts.get("checksum").is_some_and(|told| *told != sum) {
+        return Err(damaged("its checksum is not that of its content".into()));
+    }
     match facts.get("format") {
         Some(format) if *format == FORMAT.to_string() => {}
         None if !facts.contains_key("history") => return Err(CheckpointError::Foreign { path: path.into() }),
@@ -161,10 +185,7 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
         }
     }
     let fact = |name: &str| facts.get(name).ok_or_else(|| damaged(format!("it has no `{name}`")));
-    let tensors = file.tensors();
-    if *fact("checksum")? != checksum(&facts, tensors.iter().map(|(name, view)| (name.as_str(), view.data()))) {
-        return Err(damaged("its checksum is not that of its content".into()));
-    }
+    fact("checksum")?;
     let number = |name: &str| fact(name)?.parse::<u64>().map_err(|e| damaged(format!("{name}: {e}")));
     let array = |name: &str| -> Result<Vec<f64>, CheckpointError> {
         let tensor = file.tensor(name).map_err(|e| damaged(e.to_string()))?;

@@ -19,7 +19,7 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Draws of θ per window and step.
     pub draws: usize,
-    /// Learning rate of the first and the last epoch; exponential in between.
+    /// Learning rate of the first epoch, and that which would follow the last one; exponential in between.
     pub rate: [f64; 2],
     /// Decoupled weight decay.
     pub weight_decay: f64,
@@ -51,7 +51,7 @@ pub struct TrainConfig {
     pub failures: Failures,
     /// With `failures = "penalise"`, the squared residual that every entry of such a trajectory counts as.
     pub failure_loss: f64,
-    /// Learning rate of θ in the first and the last epoch, in its coordinates; default: `rate`.
+    /// The same for θ, in its coordinates; default: `rate`.
     pub theta_rate: Option<[f64; 2]>,
     /// Where trained parameters start, by name; default: a uniform draw of the box for each member.
     pub theta_start: BTreeMap<String, f64>,

@@ -39,12 +39,12 @@ pub enum TrainError {
         "training diverged in epoch {0}: the objective or its gradient is not finite\nhelp: look for functions at the edge of their domain (sqrt, log, pow, division) in the WGSL"
     )]
     NonFinite(usize),
-    /// The device broke down, and broke down again when it was opened anew.
+    /// The device failed, or broke down again when it was opened anew.
     #[error("training stopped in epoch {epoch}: {error}\n{kept}")]
     Broken {
         /// Epoch, from 1.
         epoch: usize,
-        /// The breakdown.
+        /// How.
         error: DeviceError,
         /// What is kept where.
         kept: String,

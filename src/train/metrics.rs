@@ -1,18 +1,21 @@
 //! What an epoch yields, for one member and for all.
 
 use crate::device::StepReport;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Metrics of one epoch; one JSON line each. With several members means over those that trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Epoch, from 1.
     pub epoch: usize,
-    /// Mean training loss, without penalties.
+    /// Mean training loss, without penalties; like all means NaN where no member trained to the end of the epoch.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Mean of each penalty, without weights.
+    #[serde(deserialize_with = "numbers")]
     pub penalties: Vec<f64>,
     /// Mean objective.
+    #[serde(deserialize_with = "number")]
     pub objective: f64,
     /// Validation loss, with θ drawn from its prior or as trained; absent without validation data.
     pub validation: Option<f64>,
@@ -20,6 +23,7 @@ pub struct EpochMetrics {
     pub rate: f64,
     /// Mean norm of the gradient before the clip by norm: of the weights' gradient, or of that of θ where it alone is
     /// trained.
+    #[serde(deserialize_with = "number")]
     pub gradient_norm: f64,
     /// Trajectories that left the finite numbers and were left out of the steps, counted once per step.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -105,7 +109,7 @@ impl EpochMetrics {
     /// Means over members, each of which trained for the whole epoch. The caller adds what is no mean over steps.
     pub(super) fn over(epoch: usize, rate: f64, trained: &[&Totals]) -> EpochMetrics {
         let mean = |of: &dyn Fn(&Totals) -> f64| {
-            trained.iter().map(|t| of(t) / t.samples.max(1) as f64).sum::<f64>() / trained.len().max(1) as f64
+            trained.iter().map(|t| of(t) / t.samples.max(1) as f64).sum::<f64>() / trained.len() as f64
         };
         let penalties = trained.first().map_or(0, |t| t.penalties.len());
         EpochMetrics {
@@ -125,6 +129,16 @@ impl EpochMetrics {
             members: Vec::new(),
         }
     }
+}
+
+/// A number that JSON may not know: those that are not finite are written as `null`.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
+fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let all: Vec<Option<f64>> = Vec::deserialize(from)?;
+    Ok(all.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
 }
 
 fn is_zero(count: &usize) -> bool {

@@ -141,6 +141,11 @@ impl Checkpoint {
         }
     }
 
+    /// Whether epochs are left for members that still train.
+    pub fn goes_on(&self, config: &TrainConfig) -> bool {
+        self.epoch < config.epochs && !self.training().is_empty()
+    }
+
     /// Members that still train.
     pub(super) fn training(&self) -> Vec<usize> {
         (0..self.members.len()).filter(|m| self.members[*m].ended.is_none()).collect()

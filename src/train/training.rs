@@ -61,13 +61,12 @@ impl Training<'_> {
         state.theta_optimiser.single = self.single;
         let mut interrupted = false;
         let mut resident = self.resident(&crew, &state)?;
-        let goes_on = |state: &Checkpoint| state.epoch < config.epochs && !state.training().is_empty();
         let mut saved = Instant::now();
-        while goes_on(&state) && !interrupted {
+        while state.goes_on(config) && !interrupted {
             let before = state.without_history();
             let recoveries = self.device.recoveries().len();
             let mut metrics = match self.epoch(&crew, &mut state, resident.as_deref_mut()) {
-                Err(TrainError::Device(error)) if error.breakdown().is_some() => {
+                Err(TrainError::Device(error @ (DeviceError::Broken { .. } | DeviceError::Failed { .. }))) => {
                     return Err(self.stop(Checkpoint { history: state.history, ..before }, error));
                 }
                 done => done?,
@@ -81,7 +80,8 @@ impl Training<'_> {
             state.history.push(metrics);
             state.epoch += 1;
             let late = saved.elapsed().as_secs_f64() >= config.checkpoint_seconds;
-            let due = late || !goes_on(&state) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
+            let due =
+                late || !state.goes_on(config) || interrupted || state.epoch.is_multiple_of(config.checkpoint_every);
             if let (Some((path, _)), true) = (self.checkpoint, due) {
                 state.save(path)?;
                 saved = Instant::now();
@@ -98,7 +98,10 @@ impl Training<'_> {
             None => "nothing is kept: this training has no checkpoint".into(),
             Some((path, _)) => match before.save(path) {
                 Ok(()) => {
-                    format!("{} holds the state after epoch {done}; the same command goes on from it", path.display())
+                    format!(
+                        "{} holds the state after epoch {done}; the same command (without --restart) goes on from it",
+                        path.display()
+                    )
                 }
                 Err(reason) => return reason.into(),
             },
@@ -117,7 +120,7 @@ impl Training<'_> {
     pub fn resume(&self) -> Result<Option<Checkpoint>, TrainError> {
         self.check()?;
         let Some((path, study)) = self.checkpoint else { return Ok(None) };
-        let found = Checkpoint::load_of(path, study)?;
+        let found = Checkpoint::take(path, study)?;
         let (model, config) = (self.device.model(), self.config);
         let (members, each) = (config.population.members(config.seed, model).len(), model.weights.per_member());
         let counts = [members, members * each, members * Parameters::new(model, config, self.single).len()];

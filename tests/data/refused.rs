@@ -89,6 +89,30 @@ fn shapes_that_do_not_fit() {
 }
 
 #[test]
+fn arrays_of_which_some_have_episodes_and_others_have_not() {
+    let folder = folder();
+    folder.npz("d.npz", &[("x", &[6], vec![0.0; 6]), ("u", &[6, 2, 1], vec![0.0; 12]), ("v", &[3, 2], vec![0.0; 6])]);
+    let toml = "path = \"d.npz\"\noutputs = { x = \"x\" }\ninputs = \"u\"";
+    let parts = ["d.npz", "\"x\" is [6], but \"u\" is [6, 2, 1]", "[episodes, steps]"];
+    says(folder.load(toml, &["x"], &["a", "b"]), &parts);
+}
+
+/// The mean of equal numbers is rounded, so that they seem to vary.
+#[test]
+fn an_output_that_is_stuck() {
+    let stuck = TABLE.replace(",1,", ",0.1,").replace(",3,", ",0.1,").replace(",5,", ",0.1,").replace(",7,", ",0.1,");
+    let folder = folder();
+    folder.text("d.csv", stuck);
+    let toml = "path = \"d.csv\"\nwindow = { history = 1, horizon = 1 }\nnormalise = \"std\"\nsplit = { by = \"time\", ratios = [1, 0, 0] }";
+    says(folder.dataset(toml, &["position"], &["speed"]), &["output 0", "does not vary"]);
+}
+
+#[test]
+fn a_delimiter_of_one_byte() {
+    load_says("path = \"d.csv\"\ndelimiter = \"§\"", &["position"], &[], &["delimiter", "not ASCII"]);
+}
+
+#[test]
 fn numbers_that_cannot_be_used_are_named_with_their_place() {
     table_says("3,4,b", "3,fast,b", "", &["d.csv, line 3, column 3 (speed)", "\"fast\" is not a number"]);
     table_says("1,3,4", "1,inf,4", "", &["d.csv", "\"position\" is infinite in row 1 (from 0)"]);

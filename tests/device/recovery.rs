@@ -2,31 +2,39 @@
 
 use crate::common::{Case, SPRING, model};
 use greybox::device::{
-    Breakdown, Care, Device, DeviceError, Evaluation, Gradient, Job, Recovering, Rollout, Wanted, cpu::Cpu,
+    Breakdown, Care, Descent, DescentSetup, DescentState, Device, DeviceError, Evaluation, Gradient, Job, Recovering,
+    Rollout, StepCost, Steps, Wanted, cpu::Cpu,
 };
 use greybox::model::Model;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A CPU that breaks down at some calls, counted over all of its kind.
-struct Fragile {
-    cpu: Cpu<f64>,
+/// Breaks at some calls, counted over all of its kind, and for good once a newer one is there.
+#[derive(Clone)]
+struct Glass {
     calls: Arc<AtomicUsize>,
     breaks: fn(usize) -> Option<Breakdown>,
+    made: Arc<AtomicUsize>,
+    number: usize,
 }
 
-impl Fragile {
+impl Glass {
     fn call(&self) -> Result<(), DeviceError> {
-        match (self.breaks)(self.calls.fetch_add(1, Ordering::SeqCst) + 1) {
-            None => Ok(()),
-            Some(breakdown) => Err(DeviceError::Broken {
-                device: "glass".into(),
-                breakdown,
-                message: "crack".into(),
-                remedy: "none".into(),
-            }),
-        }
+        let found = match self.number == self.made.load(Ordering::SeqCst) {
+            true => (self.breaks)(self.calls.fetch_add(1, Ordering::SeqCst) + 1),
+            false => Some(Breakdown::Lost),
+        };
+        found.map_or(Ok(()), |breakdown| {
+            let (message, remedy) = ("crack".into(), "none".into());
+            Err(DeviceError::Broken { device: "glass".into(), breakdown, message, remedy })
+        })
     }
+}
+
+/// A CPU of it.
+struct Fragile {
+    cpu: Cpu<f64>,
+    glass: Glass,
 }
 
 impl Device for Fragile {
@@ -39,15 +47,19 @@ impl Device for Fragile {
     }
 
     fn simulate(&self, job: &Job) -> Result<Rollout, DeviceError> {
-        self.call().and_then(|()| self.cpu.simulate(job))
+        self.glass.call().and_then(|()| self.cpu.simulate(job))
     }
 
     fn evaluate(&self, job: &Job) -> Result<Evaluation, DeviceError> {
-        self.call().and_then(|()| self.cpu.evaluate(job))
+        self.glass.call().and_then(|()| self.cpu.evaluate(job))
     }
 
     fn gradient(&self, job: &Job, wanted: Wanted) -> Result<Gradient, DeviceError> {
-        self.call().and_then(|()| self.cpu.gradient(job, wanted))
+        self.glass.call().and_then(|()| self.cpu.gradient(job, wanted))
+    }
+
+    fn descent<'a>(&self, _setup: DescentSetup<'a>) -> Option<Result<Box<dyn Descent + 'a>, DeviceError>> {
+        Some(Ok(Box::new(Counter(self.glass.clone(), DescentState::default()))))
     }
 }
 
@@ -55,7 +67,12 @@ impl Device for Fragile {
 fn recovering(model: &Model, breaks: fn(usize) -> Option<Breakdown>) -> (Recovering, Arc<Mutex<Vec<Care>>>) {
     let (calls, opened, own) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())), model.clone());
     let cares = opened.clone();
-    let make = move || Arc::new(Fragile { cpu: Cpu::new(&own, 1 << 20), calls: calls.clone(), breaks });
+    let made = Arc::new(AtomicUsize::new(0));
+    let make = move || {
+        let number = made.fetch_add(1, Ordering::SeqCst) + 1;
+        let glass = Glass { calls: calls.clone(), breaks, made: made.clone(), number };
+        Arc::new(Fragile { cpu: Cpu::new(&own, 1 << 20), glass })
+    };
     let first = make();
     let open = move |care| {
         cares.lock().unwrap().push(care);
@@ -112,6 +129,60 @@ fn what_breaks_down_twice_or_again_and_again_is_an_error() {
     }
     let error = device.evaluate(&job).unwrap_err().to_string();
     assert!(error.contains("for the 9th time") && opened.lock().unwrap().len() == 8, "{error}");
+}
+
+/// Counts its steps, so that a step that is lost or taken twice would tell.
+struct Counter(Glass, DescentState);
+
+impl Descent for Counter {
+    fn load(&mut self, state: &DescentState) -> Result<(), DeviceError> {
+        self.1 = state.clone();
+        Ok(())
+    }
+
+    fn epoch(&mut self, order: &[u32], _rate: f64) -> Result<Steps, DeviceError> {
+        self.0.call()?;
+        self.1.steps += order.len() as u64;
+        Ok(Steps { reports: Vec::new(), halted: false })
+    }
+
+    fn cost(&mut self) -> Result<StepCost, DeviceError> {
+        unreachable!("nobody asks")
+    }
+
+    fn state(&mut self) -> Result<DescentState, DeviceError> {
+        self.0.call()?;
+        Ok(self.1.clone())
+    }
+}
+
+/// A device that other work has opened anew is not held against training: only what fails twice in a row is an error.
+#[test]
+fn training_follows_a_device_that_was_opened_anew() {
+    let model = spring();
+    let case = Case::random(&model, 5, 3, 1, 0.7);
+    let job = case.job(&model);
+    // 1 is an epoch, 2 an evaluation that 3 does again; 4 repeats the epoch, 5 is the next one, which 6 and 7 repeat.
+    let (device, opened) = recovering(&model, |call| [2, 5].contains(&call).then_some(Breakdown::Lost));
+    let setup = DescentSetup {
+        trajectories: job.trajectories,
+        objective: job.objective,
+        batch: 1,
+        draws: 1,
+        seed: 0,
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        clip_value: 0.0,
+        clip_norm: 0.0,
+    };
+    let mut descent = device.descent(setup).unwrap().unwrap();
+    descent.load(&DescentState { steps: 100, ..DescentState::default() }).unwrap();
+    descent.epoch(&[0, 1, 2], 0.1).unwrap();
+    device.evaluate(&job).unwrap();
+    descent.epoch(&[0, 1], 0.1).unwrap();
+    assert_eq!(descent.state().unwrap().steps, 105);
+    assert_eq!((opened.lock().unwrap().len(), device.recoveries().len()), (2, 2));
 }
 
 /// What is wrong with a job is no breakdown.

@@ -66,6 +66,51 @@ fn damage_anywhere_is_noticed() {
     assert_eq!(Checkpoint::load(&path).unwrap().unwrap().epoch, 4);
 }
 
+/// Wherever the newest one is damaged, whatever that looks like.
+#[test]
+fn damage_anywhere_leaves_the_checkpoint_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.safetensors");
+    train(&run(), &path, STUDY, 4).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    for place in (0..header).chain((header..whole.len()).step_by(101)) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        fs::write(&path, bytes).unwrap();
+        let found = Checkpoint::load(&path).unwrap_or_else(|error| panic!("a bit of byte {place}: {error}"));
+        assert_eq!(found.unwrap().epoch, 2, "a bit of byte {place}");
+    }
+    assert!(!beside(&path, "damaged").exists(), "who only reads sets nothing aside");
+}
+
+/// JSON has no numbers that are not finite, and the history is kept as JSON.
+#[test]
+fn a_penalty_that_is_not_finite_and_only_reported_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.safetensors");
+    train(&run(), &path, STUDY, 2).unwrap();
+    let mut checkpoint = Checkpoint::load(&path).unwrap().unwrap();
+    checkpoint.history[0].penalties = vec![f64::INFINITY, 1.5];
+    checkpoint.history[1].loss = f64::NAN;
+    checkpoint.save(&path).unwrap();
+    let again = Checkpoint::load(&path).unwrap().unwrap().history;
+    assert!(again[0].penalties[0].is_nan() && again[0].penalties[1] == 1.5 && again[1].loss.is_nan());
+    assert_eq!(again[0].loss, checkpoint.history[0].loss);
+}
+
+#[test]
+fn a_damaged_checkpoint_of_another_run_is_left_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.safetensors");
+    let run = run();
+    train(&run, &path, STUDY, 4).unwrap();
+    fs::write(&path, "x").unwrap();
+    let error = train(&run, &path, "model=1 train=4 data=3", 4).unwrap_err().to_string();
+    assert!(error.contains("of another run: train differ"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"x");
+}
+
 #[test]
 fn the_checkpoint_before_takes_the_place_of_a_damaged_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,6 +155,9 @@ fn files_of_other_kinds_versions_and_runs_are_told_apart() {
     let place = whole.windows(12).position(|w| w == b"\"format\":\"2\"").unwrap();
     let mut newer = whole.clone();
     newer[place + 10] = b'3';
+    // Its checksum may be another as well.
+    let place = newer.windows(10).position(|w| w == b"\"checksum\"").unwrap();
+    newer[place + 1] = b'C';
     fs::write(&path, &newer).unwrap();
     let error = train(&run, &path, STUDY, 4).unwrap_err().to_string();
     assert!(error.contains("has checkpoint format 3, this greybox reads 2") && error.contains("help: "), "{error}");

@@ -14,7 +14,7 @@ fn lavapipe() -> PathBuf {
 
 impl Small {
     /// Runs on the adapter with a fault, if one is named.
-    fn on_adapter(&self, out: &str, fault: &str, more: &[&str]) -> (i32, String) {
+    pub(super) fn on_adapter(&self, out: &str, fault: &str, more: &[&str]) -> (i32, String) {
         let mut command = self.command(out, "vulkan");
         command.env("VK_ICD_FILENAMES", lavapipe()).env_remove("VK_DRIVER_FILES").args(more);
         if !fault.is_empty() {
@@ -73,20 +73,21 @@ fn without_memory_smaller_tiles_do_the_work() {
 #[test]
 fn what_breaks_down_twice_stops_and_the_same_command_goes_on() {
     let small = Small::new(4);
-    let (code, err) = small.on_adapter("whole", "", &[]);
+    let rarely = &["--set", "train.checkpoint_every=100"];
+    let (code, err) = small.on_adapter("whole", "", rarely);
     assert_eq!(code, 0, "{err}");
     let faults =
         ["device-lost:12+", "submission-lost:12+", "hang:12+", "validation:12+", "device-lost:12,adapter-gone:2"];
     for (i, fault) in faults.into_iter().enumerate() {
         let out = format!("out-{i}");
-        let (code, err) = small.on_adapter(&out, fault, &["--set", "train.checkpoint_every=100"]);
+        let (code, err) = small.on_adapter(&out, fault, rarely);
         assert_eq!(code, 1, "{fault}: {err}");
         for part in
             ["training stopped in epoch ", "opened an", "help: ", "checkpoint.safetensors holds the state after"]
         {
             assert!(err.contains(part), "{fault}: `{part}` is not in {err}");
         }
-        let (code, err) = small.on_adapter(&out, "", &["--set", "train.checkpoint_every=100"]);
+        let (code, err) = small.on_adapter(&out, "", rarely);
         assert!(code == 0 && err.contains("continuing from epoch "), "{fault}: {err}");
         assert_same_results(&small.results(&out), &small.results("whole"));
     }

@@ -1,7 +1,11 @@
 //! What a second start finds: the same run, another one, another device, another process.
 
-use super::{Small, assert_same_results};
+use super::{Small, assert_same_results, common};
 use greybox::store::RunLock;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 #[test]
 fn another_run_is_refused_by_name_and_given_up_only_when_told() {
@@ -34,6 +38,70 @@ fn another_run_is_refused_by_name_and_given_up_only_when_told() {
 }
 
 #[test]
+fn a_split_in_a_file_and_the_axes_of_retrained_networks_tell_runs_apart() {
+    let small = Small::new(2);
+    small.write("split.json", "{\"train\": [0, 1, 2, 3, 4, 5], \"validation\": [6, 7], \"test\": [8, 9, 10]}");
+    let split = ["--set", "data.split={file=\"split.json\"}"];
+    let (code, _, err) = small.run("out", "", &split);
+    assert_eq!(code, 0, "{err}");
+    small.write("split.json", "{\"train\": [8, 9, 10, 3, 4, 5], \"validation\": [6, 7], \"test\": [0, 1, 2]}");
+    let (code, _, err) = small.run("out", "", &split);
+    assert!(code == 1 && err.contains("of another run: data differ"), "{err}");
+
+    small.write(
+        "model.wgsl",
+        &common::SPRING.replace("k: f32", "k: f32, c: f32").replace("s.x)", "s.x - theta.c * s.v)"),
+    );
+    let more = |axis: &str| {
+        let axes = format!("landscape={{ axes = [\"{axis}\"], retrain = {{ points = 2, epochs = 1 }} }}");
+        let free = ["--set", "theta.c={ bounds = [0.1, 1.0] }", "--set", &axes].map(String::from);
+        small.run("two", "", &free.each_ref().map(String::as_str))
+    };
+    let (code, _, err) = more("k");
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = more("c");
+    assert!(code == 1 && err.contains("of another run: landscape.axes differ"), "{err}");
+}
+
+#[test]
+fn who_began_anew_is_told_how_to_go_on() {
+    let small = Small::new(200);
+    let mut child = small.command("out", "cpu").arg("--restart").stderr(std::process::Stdio::piped()).spawn().unwrap();
+    interrupt(&child, &small.path("out/checkpoint.safetensors"));
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{err}");
+    assert!(err.contains("; the same command without --restart continues from out/checkpoint.safetensors"), "{err}");
+}
+
+/// What follows a training is computed again in any case, so nothing is gained by going on with it.
+#[test]
+fn an_interrupt_behind_training_ends_the_program_at_once() {
+    let small = Small::new(2);
+    let mut command = small.command("out", "cpu");
+    let mut child =
+        command.args(["--set", "estimate.points=100000"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    interrupt(&child, &small.path("out/best.safetensors"));
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{err}");
+    assert!(!err.contains("stopping after this epoch"), "{err}");
+    small.finish("out");
+}
+
+/// Sends SIGTERM a moment after a file has come to be.
+fn interrupt(child: &Child, file: &Path) {
+    let begun = Instant::now();
+    while !file.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} does not come", file.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
 fn a_folder_in_use_is_left_alone() {
     let small = Small::new(2);
     std::fs::create_dir(small.path("out")).unwrap();
@@ -41,6 +109,9 @@ fn a_folder_in_use_is_left_alone() {
     let (code, _, err) = small.run("out", "", &[]);
     let owner = format!("out is in use by process {} on ", std::process::id());
     assert!(code == 1 && err.contains(&owner) && err.contains("help: "), "{code}: {err}");
+    // On an adapter the schedule that is chosen would be written there.
+    let (code, err) = small.on_adapter("out", "", &[]);
+    assert!(code == 1 && err.contains(&owner), "{code}: {err}");
     assert_eq!(small.results("out").len(), 0);
     drop(lock);
     small.finish("out");

@@ -100,7 +100,7 @@ impl Target {
     /// Opens it with a model, for jobs of about so many trajectories.
     pub fn open(&self, model: &Model, samples: usize) -> Result<Box<dyn Device>, DeviceError> {
         let (name, precision, schedule) = (self.name.clone(), self.precision, self.schedule);
-        let tuning = gpu::Tuning { measure: true, samples, record: None };
+        let tuning = gpu::Tuning { measure: true, samples, ..gpu::Tuning::default() };
         device::open(&Request { name, precision, schedule, tuning, budget: self.budget, trace: None }, model)
     }
 

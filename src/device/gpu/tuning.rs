@@ -22,8 +22,10 @@ pub struct Tuning {
     pub measure: bool,
     /// Trajectories of a typical job.
     pub samples: usize,
-    /// A file of the run. What it says is taken; what is chosen is written there.
+    /// A file of the run. What it says is taken.
     pub record: Option<PathBuf>,
+    /// Whether what is chosen is written there.
+    pub keeps: bool,
 }
 
 /// The file in the user's cache.
@@ -70,7 +72,7 @@ impl Tuning {
             gpu
         };
         // A schedule asked for once is no choice for the calls to come.
-        if let Some(path) = self.record.as_ref().filter(|_| wanted.is_none() || !has_record) {
+        if let Some(path) = self.record.as_ref().filter(|_| self.keeps && (wanted.is_none() || !has_record)) {
             chosen::keep(path, &key, &gpu.chosen());
         }
         Ok(gpu)
