@@ -235,7 +235,7 @@ struct RecoveringDescent<'a> {
 
 impl<'a> RecoveringDescent<'a> {
     fn run<T>(&mut self, work: impl Fn(&mut (dyn Descent + 'a)) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
-        let (first, breakdown) = match self.follow().and_then(|inner| work(inner)) {
+        let (first, breakdown) = match self.follow().and_then(&work) {
             Ok(done) => return Ok(done),
             Err(error) => match error.breakdown() {
                 Some(breakdown) => (error, breakdown),

@@ -205,6 +205,7 @@ fn loaded(path: &Path, whole: &str) -> Result<String, String> {
         "outputs = { a = \"y\" }\ntime = \"t\"\nresample = 0.25\ndrop_missing = true\nepisodes = { column = \"e\" }",
         "outputs = { a = \"a\", b = \"y\" }\nepisodes = { length = 3 }\nnormalise = \"std\"\nsteps = [0, 2]",
         "outputs = { a = \"y\" }\nepisodes = { starts = \"e\" }\nmax = 1.0",
+        "outputs = { a = \"y\" }\ninputs = \"u\" # two",
     ];
     let mut happened: Result<String, String> = Err("no setting".into());
     for (i, setting) in settings.iter().enumerate() {
@@ -214,7 +215,11 @@ fn loaded(path: &Path, whole: &str) -> Result<String, String> {
         let study = Study::parse(Path::new("study.toml"), toml, false).map_err(words)?;
         let config = DataConfig { path: Some(path.into()), ..study.data.expect("there is one") };
         let outputs: Vec<String> = if text.contains("b = ") { vec!["a".into(), "b".into()] } else { vec!["a".into()] };
-        let inputs: Vec<String> = if text.contains("inputs") { vec!["u".into()] } else { Vec::new() };
+        let inputs: Vec<String> = match (text.contains("inputs"), text.contains("# two")) {
+            (false, _) => Vec::new(),
+            (true, false) => vec!["u".into()],
+            (true, true) => vec!["u".into(), "v".into()],
+        };
         let grids: [&[usize]; 3] = [&[], &[2], &[2, 3]];
         for grid in grids {
             let episodes = load(&config, Path::new(""), None, &outputs, &inputs, grid).map_err(words);

@@ -16,7 +16,7 @@ pub struct Verified {
     pub failed: usize,
     /// Points of finished chunks at which no trajectory failed and a quantity that is finite elsewhere is not, by quantity.
     pub not_finite: Vec<(String, usize)>,
-    /// Files that are missing or damaged, and contradictions between arrays: the first [`NAMED`].
+    /// Files that are missing or damaged, and contradictions between arrays: the first 40.
     pub problems: Vec<String>,
     /// Problems beyond these.
     pub more: usize,
