@@ -135,8 +135,8 @@ pub struct SplitConfig {
     pub ratios: Option<[f64; 3]>,
     /// Seed of the shuffle of episodes or windows; default 0.
     pub seed: Option<u64>,
-    /// A JSON file relative to the study, or with `--data` to the data: `{"train": [0, 2], "validation": [1], "test": [3]}`, with indices of episodes
-    /// from 0, or several of these by key.
+    /// A JSON file relative to the study, or with `--data` to the data: `{"train": [0, 2], "validation": [1], "test": [3]}`,
+    /// with indices of episodes from 0, or several of these by key.
     pub file: Option<PathBuf>,
     /// Which one of the file.
     pub key: Option<String>,
