@@ -293,6 +293,8 @@ pub fn train(folder: &Path, config: &TrainConfig) -> Result<String, String> {
 
 /// A checkpoint: read, reported, continued.
 fn checkpoint(folder: &Path) -> Result<String, String> {
+    // What an input before has left would take the place of a damaged one.
+    let _ = std::fs::remove_file(folder.join("input.safetensors.previous"));
     let read = Checkpoint::load(&folder.join("input.safetensors")).map_err(words)?;
     if let Some(checkpoint) = read.filter(|c| c.study == "study") {
         let _ = checkpoint.trained(&spring(), &training());
