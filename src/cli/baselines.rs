@@ -12,7 +12,7 @@ use crate::study::{
     Estimate, EstimateConfig, ForecastError, Sweep, Units, estimate, fit_physics, forecast_error, network_settings,
     persistence_error, thin, trajectories, windows_for,
 };
-use crate::train::{Checkpoint, Trained, Training};
+use crate::train::{Trained, Training};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -159,9 +159,7 @@ fn network_alone(pipeline: &Pipeline, device: &dyn Device, units: &Units) -> Res
         [&data.train, &data.validation, pipeline.test_windows()].map(|w| windows_for(model, w));
     let [train, validation] = [&train, &validation].map(|w: &Windows| trajectories(w, &data.residual_scale));
     let (path, run) = (pipeline.out.join("network_alone.safetensors"), pipeline.identity(&model.source, &[]));
-    if pipeline.restart {
-        Checkpoint::remove(&path)?;
-    }
+    pipeline.give_up(&path)?;
     let training = Training {
         device,
         config: &config,

@@ -1,7 +1,6 @@
 //! A folder of results: held by one process, with a record of what ran in it, and metrics line by line.
 
 use super::Failure;
-use super::members::remove_members;
 use super::pipeline::Pipeline;
 use crate::device::Device;
 use crate::store::{RunLock, WriteError, clean, make_folder, write};
@@ -44,11 +43,10 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Removes a checkpoint, and tables of members beside it, where the run was told to begin anew.
+    /// Removes a checkpoint where the run was told to begin anew.
     pub(super) fn give_up(&self, checkpoint: &Path) -> Result<(), Failure> {
         if self.restart {
             Checkpoint::remove(checkpoint)?;
-            remove_members(checkpoint.parent().unwrap_or(Path::new(".")))?;
         }
         Ok(())
     }
@@ -102,7 +100,7 @@ impl Ran {
     }
 }
 
-/// Adds the device to the list `run.json` of a training that goes on from an epoch, with the megabytes that it may use.
+/// Adds the device to the list in the file of a training that goes on from an epoch, with the megabytes that it may use.
 /// Says so where it is another device than before.
 pub(super) fn record_device(path: &Path, epoch: usize, device: &dyn Device, memory: usize) -> Result<(), Failure> {
     let text = if epoch > 0 { std::fs::read(path).unwrap_or_default() } else { Vec::new() };

@@ -12,7 +12,7 @@ use std::path::Path;
 const MEMBERS: [&str; 2] = ["members.json", "members"];
 
 /// Removes what [`save_members`] has left of a population.
-pub fn remove_members(folder: &Path) -> Result<(), store::WriteError> {
+fn remove_members(folder: &Path) -> Result<(), store::WriteError> {
     for path in MEMBERS.map(|name| folder.join(name)) {
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match removed {
@@ -33,6 +33,8 @@ pub fn save_members(
     double: bool,
 ) -> Result<(), Failure> {
     let table = &model.weights;
+    // Of a run before, that may have had more.
+    remove_members(folder)?;
     save_weights(&folder.join("weights.safetensors"), table, &trained.last, trained.first(), double)?;
     save_weights(&folder.join("best.safetensors"), table, &trained.best, trained.first(), double)?;
     if trained.members.len() == 1 {

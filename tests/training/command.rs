@@ -86,6 +86,13 @@ fn a_population_leaves_the_weights_of_every_member_and_an_interval() {
     let alone = ["run", "study.toml", "--out", "alone", "--seed", "2", "--set", "train.population={}"];
     let (code, alone, err) = greybox(folder.path(), &alone);
     assert!(code == 0 && alone.contains(&format!("theta k = {}", theta(2))), "{alone}{err}");
+    // Fewer members leave nothing of more.
+    let fewer = ["train", "study.toml", "--out", "out", "--restart", "--set", "train.population={ seeds = 2 }"];
+    let (code, _, err) = greybox(folder.path(), &fewer);
+    assert!(
+        code == 0 && path("members/001.safetensors").exists() && !path("members/002.safetensors").exists(),
+        "{err}"
+    );
 }
 
 #[test]
